@@ -1,0 +1,45 @@
+# Everything a developer types. Needs Python 3.11 or newer, make, and a network for packages.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help run test lint types layers migrations check format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+run: $(READY) ## the demonstration: the site with its admin, two workers, sample jobs
+	@$(PYTHON) -m queuectl_site.demo
+
+test: $(READY) ## the tests
+	@$(PYTHON) -m pytest
+
+lint: $(READY) ## style and formatting
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+types: $(READY)
+	@$(PYTHON) -m mypy
+
+layers: $(READY)
+	@.venv/bin/lint-imports --no-logo
+
+migrations: $(READY)
+	@$(PYTHON) manage.py check --settings tests.settings
+	@$(PYTHON) manage.py makemigrations --check --dry-run --settings tests.settings
+
+check: lint types layers migrations test ## lint, types, layers, missing migrations, tests
+
+format: $(READY) ## rewrite the code in the house style
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+clean: ## remove what was built; keeps var/, where the queue lives
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml requirements.txt
+	@python=$$(.ci/find-python) && .ci/make-venv .venv "$$python"
+	@touch $(READY)

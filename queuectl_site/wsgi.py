@@ -1,0 +1,9 @@
+"""The WSGI entry point: `queuectl_site.wsgi:application`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "queuectl_site.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,45 @@
+"""The site's own settings on a temporary home: a test run neither reads nor touches its caller's files.
+
+Processes that a test starts inherit QUEUECTL_TEST_HOME and so meet the same files and the same SQLite database.
+DATABASE_URL chooses another database; every other variable of the caller is put aside.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+SITE_VARIABLES = {
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "DEBUG",
+    "LOG_LEVEL",
+    "SECRET_KEY",
+    "SECURE_COOKIES",
+    "TIME_ZONE",
+}
+
+
+def _home() -> str:
+    if inherited := os.environ.get("QUEUECTL_TEST_HOME"):
+        return inherited
+    created = tempfile.mkdtemp(prefix="queuectl-test-")
+    atexit.register(shutil.rmtree, created, ignore_errors=True)
+    os.environ["QUEUECTL_TEST_HOME"] = created
+    return created
+
+
+for name in list(os.environ):
+    if name in SITE_VARIABLES or name.startswith("JOBS_"):
+        del os.environ[name]
+os.environ["QUEUECTL_HOME"] = _home()
+os.environ["SECRET_KEY"] = "a key for tests, which protects nothing"
+
+from queuectl_site.settings import *  # noqa: E402, F403
+from queuectl_site.settings import DATABASES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, and the same one for the processes that tests start; Django would otherwise test in memory.
+    DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
