@@ -1,0 +1,211 @@
+"""Every setting, declared once: the knobs that `config` and the admin change, and the keys of the `JOBS` setting.
+
+A knob lives in the database and reaches running supervisors within a second; a key of `JOBS` is read when a process
+starts. The command line, the admin form, the system checks and the reference documentation derive from these tables.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from jobs import durations
+from jobs.errors import InvalidInput
+
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knob:
+    """One number a person may set for all queues or for one. `unit` is `seconds` where durations such as 10m are taken."""
+
+    name: str
+    is_whole: bool = False
+    unit: str
+    default: float
+    minimum: float
+    maximum: float
+    help: str
+
+    def clean(self, value: object) -> float:
+        """Return `value` as a number within bounds; a text is read as a person would write it. Raise InvalidInput."""
+        number = self._number(value)
+        if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
+            raise InvalidInput(self.name, f"must be from {self.minimum:g} to {self.maximum:g} {self.unit}".rstrip())
+        if self.is_whole and number != int(number):
+            raise InvalidInput(self.name, "must be a whole number")
+        return int(number) if self.is_whole else number
+
+    def _number(self, value: object) -> float:
+        try:
+            if isinstance(value, str):
+                return durations.parse(value) if self.unit == "seconds" else float(_plain(value))
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return float(value)
+        except (ValueError, OverflowError):
+            pass
+        expected = f"a duration such as {durations.EXAMPLES}" if self.unit == "seconds" else "a number"
+        raise InvalidInput(self.name, f"must be {expected}")
+
+
+def _plain(text: str) -> str:
+    """Return `text` if it is a plain decimal number; float() would also take `1_000`, `nan` and other alphabets."""
+    if len(text) > 32 or not text.strip().lstrip("-").replace(".", "", 1).isascii():
+        raise ValueError("not a number")
+    if not text.strip().lstrip("-").replace(".", "", 1).isdigit():
+        raise ValueError("not a number")
+    return text
+
+
+KNOBS: dict[str, Knob] = {
+    knob.name: knob
+    for knob in (
+        Knob(
+            name="max_retries",
+            is_whole=True,
+            unit="",
+            default=3,
+            minimum=0,
+            maximum=1_000,
+            help="attempts after the first one; 0 sends a job to the Dead Letter Queue when its only attempt fails",
+        ),
+        Knob(
+            name="backoff_base",
+            unit="",
+            default=2.0,
+            minimum=0,
+            maximum=1_000,
+            help="the wait after failed attempt n is backoff_base ** n seconds",
+        ),
+        Knob(
+            name="backoff_max",
+            unit="seconds",
+            default=3_600.0,
+            minimum=0,
+            maximum=365 * DAY_SECONDS,
+            help="the longest wait between two attempts",
+        ),
+        Knob(
+            name="jitter",
+            unit="",
+            default=0.0,
+            minimum=0,
+            maximum=1,
+            help="random extra wait, as a share of the wait: 0.2 adds up to a fifth",
+        ),
+        Knob(
+            name="timeout",
+            unit="seconds",
+            default=0.0,
+            minimum=0,
+            maximum=365 * DAY_SECONDS,
+            help="how long one attempt may run; 0 is no limit",
+        ),
+        Knob(
+            name="retention",
+            unit="seconds",
+            default=7 * DAY_SECONDS,
+            minimum=0,
+            maximum=3_650 * DAY_SECONDS,
+            help="how long completed and cancelled jobs are kept; dead jobs are kept until a person decides",
+        ),
+    )
+}
+
+
+def knob(name: str) -> Knob:
+    """Return the knob called `name`; dashes and underscores are the same. Raise InvalidInput."""
+    found = KNOBS.get(name.replace("-", "_"))
+    if found is None:
+        raise InvalidInput(name, f"is not a setting; choose from {', '.join(KNOBS)}")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of the `JOBS` setting: a number of seconds."""
+
+    name: str
+    default: float | None
+    minimum: float
+    help: str
+
+
+KEYS: dict[str, Key] = {
+    key.name: key
+    for key in (
+        Key(
+            name="LEASE_SECONDS",
+            default=None,
+            minimum=1,
+            help="how long a supervisor may be silent before another takes its jobs; "
+            "unset, 300 on SQLite (longer than any lock wait; a dead process on the same machine is seen at once)",
+        ),
+        Key(
+            name="GRACE_SECONDS",
+            default=30.0,
+            minimum=0,
+            help="how long a stopping supervisor lets running jobs finish",
+        ),
+        Key(
+            name="KILL_GRACE_SECONDS",
+            default=3.0,
+            minimum=0,
+            help="time between TERM and KILL when a job is timed out, cancelled or released",
+        ),
+    )
+}
+
+LEASE_SECONDS_SQLITE = 300.0  # outlasts a foreign write lock of a minute several times over
+
+
+def get(name: str) -> float | None:
+    """Return the `JOBS` setting called `name`, or its default."""
+    return _settings()[name]
+
+
+def seconds(name: str) -> float:
+    """Return a `JOBS` setting that always has a value."""
+    value = _settings()[name]
+    assert value is not None
+    return value
+
+
+def lease_seconds() -> float:
+    """Return how long a supervisor may be silent."""
+    return _settings()["LEASE_SECONDS"] or LEASE_SECONDS_SQLITE
+
+
+def problems(configured: object) -> list[str]:
+    """Return what is wrong with a `JOBS` setting, a line each. Used by the system checks."""
+    if not isinstance(configured, Mapping):
+        return ["JOBS must be a dictionary."]
+    unknown = [f"JOBS[{name!r}] is not a setting; choose from {', '.join(KEYS)}." for name in configured if name not in KEYS]
+    known = [(KEYS[name], value) for name, value in configured.items() if name in KEYS]
+    return unknown + [
+        f"JOBS[{key.name!r}] must be a number of seconds from {key.minimum:g} up." for key, value in known if not _fits(key, value)
+    ]
+
+
+def _fits(key: Key, value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value is None and key.default is None
+    return math.isfinite(value) and value >= key.minimum
+
+
+@cache
+def _settings() -> dict[str, float | None]:
+    configured = getattr(django_settings, "JOBS", {})
+    return {name: configured.get(name, key.default) for name, key in KEYS.items()}
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "JOBS":
+        _settings.cache_clear()
+
+
+setting_changed.connect(_forget)

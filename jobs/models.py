@@ -1,0 +1,252 @@
+"""The tables: fields, constraints and indexes. State is changed by `queue` alone; nothing here writes."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from jobs.states import FINAL, Ending, Kind, State
+
+NAME_MAX_LENGTH = 64  # ids and queue names; the longest id django.tasks allows
+ALL_QUEUES = "*"  # the Config row that holds the defaults; no queue may have this name
+
+
+class Supervisor(models.Model):
+    """One run of `worker start`: who it is, its heartbeat, and what has been asked of it.
+
+    `beats` counts heartbeats. An observer judges silence by how long it saw the count unchanged on its own monotonic
+    clock, so no two clocks are ever compared. `lost_at` is set by the rescuer that took its jobs; from then on every
+    write of this supervisor is refused.
+    """
+
+    marker = models.CharField(max_length=32)  # random; in the environment of every process below it
+    host = models.CharField(max_length=255)
+    machine = models.CharField(max_length=255)  # boot and process namespace: where `pid` means something
+    pid = models.PositiveIntegerField()
+    process_started = models.CharField(max_length=32)
+    version = models.CharField(max_length=32)
+    queues = models.JSONField(null=True)  # None: every queue
+    worker_count = models.PositiveSmallIntegerField()
+    thread_count = models.PositiveSmallIntegerField()
+    lease_seconds = models.FloatField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    beats = models.PositiveBigIntegerField(default=0)
+    workers = models.JSONField(default=list)  # [{"pid", "jobs": [ids], "rss_bytes"}] as of the last heartbeat
+    completed_count = models.PositiveBigIntegerField(default=0)
+    stop_requested_at = models.DateTimeField(null=True)
+    stop_grace_seconds = models.FloatField(null=True)  # None: its own --grace
+    stopped_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("supervisor")
+        verbose_name_plural = _("workers")
+        default_permissions = ("view",)
+        permissions = (("stop_supervisor", "Can stop workers"),)
+        constraints = (
+            models.CheckConstraint(
+                name="jobs_supervisor_stopped_or_lost",
+                condition=Q(stopped_at__isnull=True) | Q(lost_at__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+    @property
+    def is_live(self) -> bool:
+        """Neither stopped nor taken for dead. Says nothing about how long ago it was heard."""
+        return self.stopped_at is None and self.lost_at is None
+
+
+class Job(models.Model):
+    """A request to run something, with its state. A requeued job keeps its row, its attempts and its fence."""
+
+    id = models.CharField(max_length=NAME_MAX_LENGTH, primary_key=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    queue = models.CharField(max_length=NAME_MAX_LENGTH, default="default")
+    state = models.CharField(max_length=16, choices=State.choices)
+    priority = models.SmallIntegerField(default=0)  # -100 to 100, larger runs sooner
+
+    # What is executed. Never edited: shell fields are signed.
+    command = models.TextField(null=True)  # for a shell job: what /bin/sh gets, or the words quoted as a shell would
+    uses_shell = models.BooleanField(default=True)
+    cwd = models.TextField(null=True)
+    env = models.JSONField(null=True)
+    signature = models.CharField(max_length=128, null=True)
+    task = models.CharField(max_length=255, null=True)
+    args = models.JSONField(null=True)
+    kwargs = models.JSONField(null=True)
+
+    # How it is executed; None is looked up in Config when it is needed.
+    max_retries = models.PositiveSmallIntegerField(null=True)
+    timeout_seconds = models.FloatField(null=True)
+
+    run_at = models.DateTimeField()  # earliest moment of the next attempt
+    enqueued_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)  # of the latest attempt
+    finished_at = models.DateTimeField(null=True)  # when it became final
+    cancel_requested_at = models.DateTimeField(null=True)
+
+    attempts = models.PositiveIntegerField(default=0)  # spent since it was enqueued or requeued
+    postponements = models.PositiveIntegerField(default=0)  # attempts that ended in exit 75 at no charge
+    fence = models.PositiveBigIntegerField(default=0)  # one more with every claim; never goes back
+    supervisor = models.ForeignKey(Supervisor, models.RESTRICT, null=True, db_index=False)
+
+    # How the latest attempt ended.
+    outcome = models.CharField(max_length=16, choices=Ending.choices, null=True)
+    exit_code = models.IntegerField(null=True)
+    error = models.TextField(null=True)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        default_permissions = ("view", "delete")
+        permissions = (
+            ("view_output", "Can view what jobs printed"),
+            ("requeue_job", "Can requeue jobs"),
+            ("cancel_job", "Can cancel jobs"),
+            ("enqueue_job", "Can enqueue jobs"),
+            ("change_retry", "Can change retry settings of jobs"),
+        )
+        constraints = (
+            models.CheckConstraint(name="jobs_job_id_not_empty", condition=~Q(id="")),
+            models.CheckConstraint(name="jobs_job_state_known", condition=Q(state__in=State.values)),
+            models.CheckConstraint(
+                name="jobs_job_kind_has_its_fields",
+                condition=Q(kind=Kind.SHELL, command__isnull=False, task__isnull=True)
+                | Q(kind=Kind.TASK, command__isnull=True, task__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="jobs_job_owned_iff_processing",
+                condition=Q(state=State.PROCESSING, supervisor__isnull=False)
+                | (~Q(state=State.PROCESSING) & Q(supervisor__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="jobs_job_finished_iff_final",
+                condition=Q(state__in=sorted(FINAL), finished_at__isnull=False)
+                | (~Q(state__in=sorted(FINAL)) & Q(finished_at__isnull=True)),
+            ),
+            models.CheckConstraint(name="jobs_job_priority_range", condition=Q(priority__range=(-100, 100))),
+            models.CheckConstraint(name="jobs_job_attempts_within_fence", condition=Q(attempts__lte=F("fence"))),
+        )
+        indexes = (
+            # The claim: one range, read in order, holding pending jobs only.
+            models.Index("queue", F("priority").desc(), "run_at", "id", name="jobs_job_pending", condition=Q(state="pending")),
+            # The promotion.
+            models.Index("run_at", name="jobs_job_deferred", condition=Q(state__in=("failed", "scheduled"))),
+            # What a supervisor holds.
+            models.Index("supervisor", "id", name="jobs_job_processing", condition=Q(state="processing")),
+            # Pruning, and the newest of each kind of ending.
+            models.Index("finished_at", "id", name="jobs_job_done", condition=Q(state__in=("cancelled", "completed"))),
+            models.Index("finished_at", "id", name="jobs_job_dead", condition=Q(state="dead")),
+            # Lists, newest first.
+            models.Index("enqueued_at", "id", name="jobs_job_newest"),
+        )
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def what(self) -> str:
+        """What it runs, in one string: the command line or the task's path."""
+        return (self.command if self.kind == Kind.SHELL else self.task) or ""
+
+
+class Attempt(models.Model):
+    """One run of a job. Written once when it ends; a run of more than a moment has a row while it runs."""
+
+    job = models.ForeignKey(Job, models.CASCADE, db_index=False, related_name="attempt_set")
+    fence = models.PositiveBigIntegerField()
+    number = models.PositiveIntegerField()
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField(null=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    run_seconds = models.FloatField(null=True)
+    outcome = models.CharField(max_length=16, choices=Ending.choices, null=True)  # None: running
+    exit_code = models.IntegerField(null=True)
+    error = models.TextField(null=True)
+    traceback = models.TextField(null=True)
+    output_head = models.TextField(default="")
+    output_tail = models.TextField(default="")
+    output_dropped_bytes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("job", "fence"), name="jobs_attempt_one_per_claim"),)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} attempt {self.number}"
+
+    @property
+    def output(self) -> str:
+        """What it printed, with a line that says so where the middle was dropped."""
+        if not self.output_dropped_bytes:
+            return self.output_head + self.output_tail
+        return f"{self.output_head}\n… {self.output_dropped_bytes} bytes dropped …\n{self.output_tail}"
+
+
+class Config(models.Model):
+    """What people set: one row for the defaults (`*`) and one for each queue that differs. None is not set."""
+
+    queue = models.CharField(max_length=NAME_MAX_LENGTH, primary_key=True)
+    max_retries = models.PositiveSmallIntegerField(null=True, blank=True)
+    backoff_base = models.FloatField(null=True, blank=True)
+    backoff_max = models.FloatField(null=True, blank=True)  # seconds
+    jitter = models.FloatField(null=True, blank=True)
+    timeout = models.FloatField(null=True, blank=True)  # seconds
+    retention = models.FloatField(null=True, blank=True)  # seconds
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)  # None: until someone resumes it
+    paused_reason = models.TextField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("queue settings")
+        verbose_name_plural = _("config")
+        default_permissions = ("view", "change")
+        permissions = (("pause_queue", "Can pause and resume queues"),)
+
+    def __str__(self) -> str:
+        return "defaults" if self.queue == ALL_QUEUES else self.queue
+
+
+class Counter(models.Model):
+    """What one supervisor saw of one queue in one minute. A total is a sum over writers.
+
+    The histograms count jobs per bucket of `stats.BUCKET_SECONDS`.
+    """
+
+    minute = models.DateTimeField()
+    queue = models.CharField(max_length=NAME_MAX_LENGTH)
+    writer = models.PositiveBigIntegerField()  # the supervisor's id; its row may be gone
+    enqueued = models.PositiveIntegerField(default=0)
+    completed = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    dead = models.PositiveIntegerField(default=0)
+    run_histogram = models.JSONField(default=list)
+    wait_histogram = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("counter")
+        verbose_name_plural = _("counters")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=("minute", "queue", "writer"), name="jobs_counter_one_per_minute"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.minute:%H:%M}"
+
+
+class DeadJob(Job):
+    """The Dead Letter Queue, as the admin lists it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("dead job")
+        verbose_name_plural = _("dead letters")
+        default_permissions = ("view",)

@@ -1,0 +1,141 @@
+"""What people do to jobs. Each verb is a guarded UPDATE or DELETE; what it did not match, it did not touch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from jobs.errors import NotFound, QueueError, WrongState
+from jobs.models import Job
+from jobs.new_job import shown
+from jobs.queue._prune import delete_jobs
+from jobs.states import FINAL, WAITING, State
+
+JOBS_PER_TRANSACTION = 1_000  # a bulk verb that is killed has done whole batches, and may be repeated
+RACES_MAX = 3  # a job may move between two statements; it does not do so often
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a verb did: the ids it changed, and why it left the others alone."""
+
+    changed: list[str] = field(default_factory=list)
+    refused: dict[str, QueueError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One thing a person may do to a job: the states it applies to, the change, and the words for all other states."""
+
+    states: frozenset[State]
+    change: Callable[[QuerySet[Job], datetime], int]
+    refusal: str
+
+
+def requeue(ids: Sequence[str], *, now: datetime) -> Report:
+    """Put final jobs back to pending with all their attempts ahead; what they did before stays in their history.
+
+    The fence stays, so nothing of the old run can touch the new one.
+    """
+    return _each(REQUEUE, ids, now)
+
+
+def retry_dead(ids: Sequence[str], *, now: datetime) -> Report:
+    """Requeue dead jobs, and no others."""
+    return _each(RETRY_DEAD, ids, now)
+
+
+def cancel(ids: Sequence[str], *, now: datetime) -> Report:
+    """Cancel waiting jobs; ask the supervisors of running ones to stop them, which they do within a second."""
+    return _each(CANCEL, ids, now)
+
+
+def delete(ids: Sequence[str], *, now: datetime) -> Report:
+    """Delete final jobs with their history."""
+    return _each(DELETE, ids, now)
+
+
+def discard(ids: Sequence[str], *, now: datetime) -> Report:
+    """Delete dead jobs with their history."""
+    return _each(DISCARD, ids, now)
+
+
+def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[int]:
+    """Apply `verb` to every job of `jobs` that is in one of its states; yield the number changed by each transaction.
+
+    Jobs that are added meanwhile may be left out. Stop iterating to stop.
+    """
+    last = ""
+    matching = jobs.filter(state__in=sorted(verb.states)).order_by("pk")
+    while ids := list(matching.filter(pk__gt=last).values_list("pk", flat=True)[:JOBS_PER_TRANSACTION]):
+        yield verb.change(Job.objects.filter(pk__in=ids, state__in=sorted(verb.states)), now)
+        last = ids[-1]
+
+
+def _each(verb: Verb, ids: Sequence[str], now: datetime) -> Report:
+    report = Report()
+    for id_ in dict.fromkeys(ids):
+        refusal = _one(verb, id_, now)
+        if refusal is None:
+            report.changed.append(id_)
+        else:
+            report.refused[id_] = refusal
+    return report
+
+
+def _one(verb: Verb, id_: str, now: datetime) -> QueueError | None:
+    """Apply `verb` to one job; return None if it did, else the reason it did not."""
+    job = Job.objects.filter(pk=id_)
+    for _ in range(RACES_MAX):
+        if verb.change(job.filter(state__in=sorted(verb.states)), now):
+            return None
+        state = job.values_list("state", flat=True).first()
+        if state is None:
+            return NotFound(f"there is no job {shown(id_)}")
+        if state not in verb.states:
+            break
+    return WrongState(f"{shown(id_)} is {state}; {verb.refusal.format(id=shown(id_))}")
+
+
+def _requeue(jobs: QuerySet[Job], now: datetime) -> int:
+    fresh: dict[str, Any] = {"attempts": 0, "postponements": 0, "finished_at": None, "cancel_requested_at": None}
+    return jobs.update(state=State.PENDING, run_at=now, **fresh)
+
+
+def _cancel(jobs: QuerySet[Job], now: datetime) -> int:
+    waiting = jobs.filter(state__in=sorted(WAITING)).update(state=State.CANCELLED, finished_at=now)
+    return waiting + jobs.filter(state=State.PROCESSING).update(cancel_requested_at=now)
+
+
+def _delete(jobs: QuerySet[Job], now: datetime) -> int:
+    return delete_jobs(jobs)
+
+
+REQUEUE = Verb(
+    states=FINAL,
+    change=_requeue,
+    refusal="only completed, dead and cancelled jobs can be run again",
+)
+RETRY_DEAD = Verb(
+    states=frozenset({State.DEAD}),
+    change=_requeue,
+    refusal="only dead jobs can be retried from the Dead Letter Queue (queuectl retry {id} runs any finished job again)",
+)
+CANCEL = Verb(
+    states=WAITING | {State.PROCESSING},
+    change=_cancel,
+    refusal="only waiting and running jobs can be cancelled",
+)
+DELETE = Verb(
+    states=FINAL,
+    change=_delete,
+    refusal="only completed, dead and cancelled jobs can be deleted (queuectl cancel {id} stops it first)",
+)
+DISCARD = Verb(
+    states=frozenset({State.DEAD}),
+    change=_delete,
+    refusal="only dead jobs can be discarded (queuectl delete {id} deletes any finished job)",
+)

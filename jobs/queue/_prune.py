@@ -1,0 +1,46 @@
+"""Deleting what is old and done with, a small transaction at a time."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from jobs import conf
+from jobs.models import ALL_QUEUES, Attempt, Config, Counter, Job
+from jobs.queue._config import Policies
+
+PRUNED_PER_TRANSACTION = 500  # some milliseconds of the write lock
+COUNTERS_KEPT = timedelta(days=8)  # the longest window shown is seven days
+
+
+def prune(*, policies: Policies, now: datetime, older_than_seconds: float | None = None) -> Iterator[int]:
+    """Delete completed and cancelled jobs past their queue's retention; yield the number deleted by each transaction.
+
+    `older_than_seconds` replaces every retention. Dead jobs stay: they are kept for a person. Stop iterating to stop.
+    """
+    for queues in _by_retention(policies, now, older_than_seconds):
+        while deleted := delete_jobs(queues[:PRUNED_PER_TRANSACTION]):
+            yield deleted
+    Counter.objects.filter(minute__lt=now - COUNTERS_KEPT).delete()
+
+
+def _by_retention(policies: Policies, now: datetime, older_than_seconds: float | None) -> Iterator[QuerySet[Job]]:
+    old = Job.objects.filter(state__in=("cancelled", "completed")).order_by("finished_at", "pk")
+    if older_than_seconds is not None:
+        yield old.filter(finished_at__lt=now - timedelta(seconds=older_than_seconds))
+        return
+    own = [queue for queue, row in policies.rows.items() if queue != ALL_QUEUES and row.retention is not None]
+    for queue in own:
+        limit = now - timedelta(seconds=policies.value("retention", queue))
+        yield old.filter(queue=queue, finished_at__lt=limit)
+    limit = now - timedelta(seconds=policies.value("retention", ALL_QUEUES))
+    yield old.filter(finished_at__lt=limit).exclude(queue__in=own)
+
+
+@transaction.atomic
+def delete_jobs(jobs: QuerySet[Job]) -> int:
+    """Delete these jobs and their attempts; return how many. The rows must be in a final state."""
+    ids = list(jobs.values_list("pk", flat=True))
+    Attempt.objects.filter(job__in=ids).delete()
+    return Job.objects.filter(pk__in=ids, state__in=("cancelled", "completed", "dead")).delete()[0]

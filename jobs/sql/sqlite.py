@@ -1,0 +1,268 @@
+"""SQLite statements. One writer at a time, so a single UPDATE is the whole critical section.
+
+Names and states are literal, as a person would type them into `sqlite3`; a test pins them to the models. States must
+be literal for another reason: a partial index is not used for a bound `state IN (?, ?)`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs.errors import DatabaseUnavailable
+from jobs.outcome import Claim
+from jobs.sql.rows import Finish
+from jobs.states import Kind, State
+
+# Each step finds the next queue name in the index, so the cost is the number of queues and not of jobs.
+PENDING_QUEUES = """
+WITH RECURSIVE pending (queue) AS (
+    SELECT MIN(queue) FROM jobs_job WHERE state = 'pending'
+     UNION ALL
+    SELECT (SELECT MIN(queue) FROM jobs_job WHERE state = 'pending' AND queue > pending.queue)
+      FROM pending
+     WHERE pending.queue IS NOT NULL
+)
+SELECT queue FROM pending WHERE queue IS NOT NULL
+"""
+
+# One of these per queue: the index holds each queue's jobs in the order they are claimed.
+NEXT_OF_QUEUE = """
+SELECT * FROM (
+    SELECT id, priority, run_at
+      FROM jobs_job
+     WHERE state = 'pending' AND queue = %s
+     ORDER BY priority DESC, run_at, id
+     LIMIT %s
+)
+"""
+
+CLAIM = """
+UPDATE jobs_job
+   SET state = 'processing',
+       fence = fence + 1,
+       attempts = attempts + 1,
+       supervisor_id = %s,
+       claimed_at = %s,
+       started_at = NULL
+ WHERE id IN (SELECT id FROM ({candidates}) ORDER BY priority DESC, run_at, id LIMIT %s)
+RETURNING priority, id, fence, attempts, kind, queue, command, uses_shell, cwd, env, signature, task, args, kwargs,
+          max_retries, timeout_seconds, postponements, enqueued_at, run_at
+"""
+
+# SQLite allows 500 terms in a compound SELECT; a site with more queues claims from the rest in its next turn.
+QUEUES_PER_CLAIM_MAX = 400
+
+WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
+
+FINISH = """
+WITH ended AS (
+    SELECT json_extract(value, '$[0]') AS id,
+           json_extract(value, '$[1]') AS fence,
+           json_extract(value, '$[2]') AS state,
+           json_extract(value, '$[3]') AS state_if_cancelled,
+           json_extract(value, '$[4]') AS outcome,
+           json_extract(value, '$[5]') AS exit_code,
+           json_extract(value, '$[6]') AS error,
+           json_extract(value, '$[7]') AS started_at,
+           json_extract(value, '$[8]') AS ended_at,
+           json_extract(value, '$[9]') AS run_at,
+           json_extract(value, '$[10]') AS refund,
+           json_extract(value, '$[11]') AS postponed
+      FROM json_each(%s)
+)
+UPDATE jobs_job
+   SET state = IIF(cancel_requested_at IS NULL, ended.state, ended.state_if_cancelled),
+       finished_at = IIF(
+           IIF(cancel_requested_at IS NULL, ended.state, ended.state_if_cancelled) IN ('cancelled', 'completed', 'dead'),
+           ended.ended_at,
+           NULL
+       ),
+       supervisor_id = NULL,
+       outcome = COALESCE(ended.outcome, jobs_job.outcome),
+       exit_code = IIF(ended.outcome IS NULL, jobs_job.exit_code, ended.exit_code),
+       error = IIF(ended.outcome IS NULL, jobs_job.error, ended.error),
+       started_at = ended.started_at,
+       run_at = COALESCE(ended.run_at, jobs_job.run_at),
+       attempts = attempts - ended.refund,
+       postponements = postponements + ended.postponed
+  FROM ended
+ WHERE jobs_job.id = ended.id
+   AND jobs_job.fence = ended.fence
+   AND jobs_job.state = 'processing'
+RETURNING jobs_job.id, jobs_job.state
+"""
+
+RECORD_ATTEMPT = """
+INSERT INTO jobs_attempt (job_id, fence, number, host, pid, started_at, finished_at, run_seconds, outcome, exit_code,
+                          error, traceback, output_head, output_tail, output_dropped_bytes)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (job_id, fence) DO UPDATE
+   SET pid = excluded.pid,
+       started_at = excluded.started_at,
+       finished_at = excluded.finished_at,
+       run_seconds = excluded.run_seconds,
+       outcome = excluded.outcome,
+       exit_code = excluded.exit_code,
+       error = excluded.error,
+       traceback = excluded.traceback,
+       output_head = excluded.output_head,
+       output_tail = excluded.output_tail,
+       output_dropped_bytes = excluded.output_dropped_bytes
+"""
+
+
+def prepare(connection: BaseDatabaseWrapper) -> None:
+    """Make transactions of this process take the write lock at their start.
+
+    A deferred one that reads before it writes fails at once when another commits between, whatever its timeout.
+    """
+    connection.close()
+    connection.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], "transaction_mode": "IMMEDIATE"}
+
+
+def check(connection: BaseDatabaseWrapper) -> None:
+    """Raise DatabaseUnavailable if there is no database file: SQLite would make an empty one without a word."""
+    path = str(connection.settings_dict["NAME"])
+    if not path.startswith("file:") and path != ":memory:" and not Path(path).exists():
+        raise DatabaseUnavailable(f"there is no database at {path}; make one with: queuectl initdb")
+
+
+def limit_wait(connection: BaseDatabaseWrapper, *, seconds: float) -> None:
+    options = connection.settings_dict["OPTIONS"]
+    connection.settings_dict["OPTIONS"] = {**options, "timeout": min(seconds, options.get("timeout", seconds))}
+
+
+def facts(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Return version and file of the database, and how this connection uses it."""
+    found = {"product": f"SQLite {sqlite3.sqlite_version}", "path": str(connection.settings_dict["NAME"])}
+    with connection.cursor() as cursor:
+        for pragma in ("journal_mode", "synchronous", "wal_autocheckpoint"):
+            cursor.execute(f"PRAGMA {pragma}")
+            found[pragma] = str(cursor.fetchone()[0])
+    return found
+
+
+def change_token(connection: BaseDatabaseWrapper) -> int | None:
+    """Return PRAGMA data_version: it changes when another connection commits. Takes no lock (2 µs, PERFORMANCE)."""
+    connection.ensure_connection()
+    (version,) = connection.connection.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def maintain(connection: BaseDatabaseWrapper) -> None:
+    """Empty the write-ahead log when it has grown. On builds with the WAL-reset race nobody else does.
+
+    TRUNCATE works under the write lock, so no other connection can start the log over meanwhile.
+    """
+    try:
+        size_bytes = Path(f"{connection.settings_dict['NAME']}-wal").stat().st_size
+    except FileNotFoundError:
+        return
+    if size_bytes > WAL_MAX_BYTES:
+        connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(PENDING_QUEUES)
+        return [queue for (queue,) in cursor.fetchall()]
+
+
+def claim(
+    connection: BaseDatabaseWrapper, *, queues: Sequence[str], limit: int, supervisor_id: int, now: datetime
+) -> list[Claim]:
+    queues = queues[:QUEUES_PER_CLAIM_MAX]
+    candidates = "UNION ALL".join([NEXT_OF_QUEUE] * len(queues))
+    per_queue = [value for queue in queues for value in (queue, limit)]
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM.format(candidates=candidates), [supervisor_id, _time(connection, now), *per_queue, limit])
+        rows = cursor.fetchall()
+    rows.sort(key=lambda row: (-row[0], row[-1], row[1]))  # RETURNING promises no order
+    return [_claim(row, now) for row in rows]
+
+
+def _claim(row: Sequence[Any], now: datetime) -> Claim:
+    (_, id_, fence, attempt, kind, queue, command, uses_shell, cwd, env, signature, task, args, kwargs, *rest) = row
+    max_retries, timeout_seconds, postponements, enqueued_at, run_at = rest
+    return Claim(
+        id=id_,
+        fence=fence,
+        attempt=attempt,
+        kind=Kind(kind),
+        queue=queue,
+        command=command,
+        uses_shell=bool(uses_shell),
+        cwd=cwd,
+        env=env and json.loads(env),
+        signature=signature,
+        task=task,
+        args=args and json.loads(args),
+        kwargs=kwargs and json.loads(kwargs),
+        max_retries=max_retries,
+        timeout_seconds=timeout_seconds,
+        postponements=postponements,
+        enqueued_at=enqueued_at.replace(tzinfo=UTC),
+        run_at=run_at.replace(tzinfo=UTC),
+        claimed_at=now,
+    )
+
+
+def finish(connection: BaseDatabaseWrapper, finishes: Sequence[Finish]) -> dict[str, State]:
+    rows = [
+        (
+            end.id,
+            end.fence,
+            end.state,
+            end.state_if_cancelled,
+            end.ending,
+            end.exit_code,
+            end.error,
+            _time(connection, end.started_at),
+            _time(connection, end.ended_at),
+            _time(connection, end.run_at),
+            end.refund,
+            end.postponed,
+        )
+        for end in finishes
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(FINISH, [json.dumps(rows)])
+        return {id_: State(state) for id_, state in cursor.fetchall()}
+
+
+def record_attempts(connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]]) -> None:
+    adapted = [[_time(connection, value) if isinstance(value, datetime) else value for value in row] for row in rows]
+    with connection.cursor() as cursor:
+        cursor.executemany(RECORD_ATTEMPT, adapted)
+
+
+def explain(error: DatabaseError) -> DatabaseUnavailable | None:
+    text = str(error)
+    for sign, meaning in _UNAVAILABLE.items():
+        if sign in text:
+            return DatabaseUnavailable(meaning)
+    return None
+
+
+_UNAVAILABLE = {
+    "locked": "the database is busy: another process holds its write lock; safe to repeat",
+    "disk is full": "the disk that holds the database is full; free some space, then repeat",
+    "readonly database": "the database is read-only; check the permissions of the file and of its folder",
+    "unable to open": "the database cannot be opened; check that its folder exists and may be written to",
+    "disk I/O error": "the database's disk reports an error; check the disk, then repeat",
+    "no such table": "the database has no tables for the queue; make them with: queuectl initdb",
+    "no such column": "the database is older than this code; bring it up to date with: queuectl initdb",
+    "not a database": "the file is not an SQLite database",
+    "malformed": "the database file is damaged; restore a backup (sqlite.org/recovery.html)",
+}
+
+
+def _time(connection: BaseDatabaseWrapper, value: datetime | None) -> str | None:
+    """Return `value` as Django stores it; times written in two forms would not compare."""
+    return connection.ops.adapt_datetimefield_value(value)
