@@ -1,0 +1,217 @@
+"""Identities of processes, and the end of those that a dead worker left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import processes
+from tests.waiting import wait_until
+
+# Stands in for a supervisor: a subreaper with a child of its own, and the orphans of a worker that was killed.
+SUPERVISOR = """
+import json, os, subprocess, sys
+from jobs import processes
+assert processes.become_subreaper()
+known = subprocess.Popen(["sleep", "600"])
+worker = subprocess.Popen(["sh", "-c", sys.argv[1]], start_new_session=True)
+while not os.path.exists("up"):
+    os.sched_yield()
+worker.kill()
+worker.wait()
+killed = processes.kill_orphans()
+again = processes.kill_orphans()
+children = open("/proc/thread-self/children").read().split()
+print(json.dumps({"killed": killed, "again": again, "only_known": children == [str(known.pid)]}))
+known.kill()
+known.wait()
+print("has children:", processes.has_children())
+"""
+
+
+def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, **options)
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    child = started("sleep", "600")
+    yield child
+    child.kill()
+    child.wait()
+
+
+def identity_of(pid: int) -> processes.Identity:
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return processes.Identity(machine=processes.own_identity().machine, pid=pid, started=ticks)
+
+
+# Who is alive
+
+
+def test_it_knows_that_it_lives_itself():
+    assert processes.is_alive(processes.own_identity()) is True
+
+
+def test_it_has_an_identity_that_no_clock_moves():
+    assert processes.own_identity() == processes.own_identity() == identity_of(os.getpid())
+
+
+def test_it_sees_the_life_and_death_of_another(child: subprocess.Popen[bytes]):
+    identity = identity_of(child.pid)
+    assert processes.is_alive(identity) is True
+    child.kill()
+    child.wait()
+    assert processes.is_alive(identity) is False
+
+
+def test_it_takes_a_zombie_for_dead(child: subprocess.Popen[bytes]):
+    identity = identity_of(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.is_alive(identity) is False
+
+
+def test_it_is_not_misled_by_a_pid_that_was_given_away(child: subprocess.Popen[bytes]):
+    earlier = replace(identity_of(child.pid), started="1")
+    assert processes.is_alive(earlier) is False
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 10**30])
+def test_it_takes_an_impossible_pid_for_dead(pid: int):
+    assert processes.is_alive(replace(processes.own_identity(), pid=pid)) is False
+
+
+def test_it_cannot_tell_about_another_machine():
+    assert processes.is_alive(replace(processes.own_identity(), machine="elsewhere")) is None
+
+
+def test_it_cannot_tell_about_a_process_that_is_hidden(monkeypatch: pytest.MonkeyPatch):
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert processes.is_alive(replace(processes.own_identity(), pid=2**22 + 1)) is None
+
+
+def test_it_reads_the_start_of_a_program_with_an_odd_name(tmp_path: Path):
+    odd = tmp_path / "a) Z 1 (b"
+    odd.symlink_to("/bin/sleep")
+    process = started(str(odd), "600")
+    wait_until(lambda: "(a) Z 1 (b)" in Path(f"/proc/{process.pid}/stat").read_text())
+    assert processes.is_alive(identity_of(process.pid)) is True
+    process.kill()
+    process.wait()
+
+
+# What was left
+
+
+def marked(mark: str, *arguments: str) -> subprocess.Popen[bytes]:
+    return started(*arguments, env={**os.environ, processes.SUPERVISOR_VARIABLE: mark}, start_new_session=True)
+
+
+def test_it_kills_all_that_a_supervisor_left(tmp_path: Path):
+    command = "setsid sleep 600 & (setsid sh -c 'trap \"\" TERM; sleep 600 & wait' &) ; kill -STOP $$"
+    left, other = marked("dead-1", "sh", "-c", command), marked("dead-11", "sleep", "600")
+    wait_until(lambda: _state(left.pid) == "T")
+    assert processes.kill_marked("dead-1", timeout_seconds=5) >= 3
+    assert left.wait() == -signal.SIGKILL
+    assert processes.kill_marked("dead-1", timeout_seconds=5) == 0
+    assert other.poll() is None
+    assert processes.kill_marked("dead-11", timeout_seconds=5) == 1
+    other.wait()
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_it_does_not_kill_itself():
+    code = "from jobs import processes; print(processes.kill_marked('own', timeout_seconds=5))"
+    environment = {**os.environ, processes.SUPERVISOR_VARIABLE: "own"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert result.stdout == b"0\n"
+
+
+def test_it_kills_processes_that_keep_forking():
+    hopper = "import os\nwhile True:\n  if os.fork(): os._exit(0)"
+    process = marked("hopping", sys.executable, "-c", hopper)
+    process.wait()
+    processes.kill_marked("hopping", timeout_seconds=10)
+    assert processes.kill_marked("hopping", timeout_seconds=10) == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sleep 600 & touch up; wait",
+        "setsid sleep 600 & (setsid sh -c 'sleep 600 & wait' &) ; (env -i setsid sleep 600 &) ; touch up; wait",
+        "trap '' TERM; setsid sh -c 'kill -STOP $$; sleep 600' & touch up; wait",
+    ],
+)
+def test_it_kills_the_orphans_of_a_dead_worker(tmp_path: Path, command: str):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run(
+        [sys.executable, "-c", SUPERVISOR, command], cwd=tmp_path, env=environment, capture_output=True, check=True
+    )
+    report, children = result.stdout.decode().splitlines()
+    assert json.loads(report)["killed"] >= 1
+    assert json.loads(report) | {"killed": 0} == {"killed": 0, "again": 0, "only_known": True}
+    assert children == "has children: False"
+
+
+# Stands in for a worker whose supervisor is gone: job threads that wait for commands, and a child that a task started.
+WORKER = """
+import os, subprocess, sys, threading
+from jobs import processes
+processes.become_subreaper()
+env = {"QUEUECTL_JOB_ID": "1", "QUEUECTL_FENCE": "1", "PATH": os.environ["PATH"]}
+for _ in range(2):
+    command = processes.start(["sh", "-c", sys.argv[1]], cwd=None, env=env, output_fd=2)
+    threading.Thread(target=command.wait, daemon=True).start()
+subprocess.Popen(["sleep", "600"])
+while not os.path.exists("up"):
+    os.sched_yield()
+processes.kill_children()
+left = [int(pid) for pid in open("/proc/thread-self/children").read().split()]
+states = {open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] for pid in left}
+print(states <= {"Z"}, flush=True)
+os._exit(0)
+"""
+
+
+def test_it_kills_all_below_a_worker_that_lost_its_supervisor(tmp_path: Path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = "sleep 600 & (setsid sh -c 'trap \"\" TERM; sleep 600 & wait' &) ; touch up; sleep 600"
+    arguments = [sys.executable, "-c", WORKER, command]
+    started = time.monotonic()
+    result = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert result.stdout == b"True\n"
+    assert time.monotonic() - started < 3
+
+
+# What belongs to a task
+
+
+def test_it_leaves_alone_what_this_process_started_for_itself(child: subprocess.Popen[bytes]):
+    assert processes.signal_tree(2**22 + 1, signal.SIGKILL) == 0
+    processes.reap_orphans()
+    assert child.poll() is None
+
+
+def test_it_finds_children_where_the_kernel_does_not_list_them(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+):
+    assert child.pid in processes._children(os.getpid())
+    monkeypatch.setattr(processes, "_kernel_lists_children", lambda: False)
+    assert child.pid in processes._children(os.getpid())
+    assert processes._children(2**22 + 1) == []
