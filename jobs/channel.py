@@ -1,0 +1,69 @@
+"""The pipe between a supervisor and one of its workers: JSON messages, a line each, over a socket that never blocks.
+
+A peer that is stopped or slow costs memory here, never time: what it does not read waits in `unsent`.
+"""
+
+import json
+import socket
+import threading
+from typing import Any
+
+READ_BYTES = 262_144  # a default Linux socket buffer holds less, so one read usually empties it
+
+
+class Channel:
+    """One end. Any thread may send; one thread receives."""
+
+    def __init__(self, end: socket.socket) -> None:
+        end.setblocking(False)
+        self._socket = end
+        self._lock = threading.Lock()
+        self._unsent = bytearray()
+        self._partial = b""
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the peer has yet to make room: wait until the socket is writable, then `flush`."""
+        return bool(self._unsent)
+
+    def send(self, **message: Any) -> bool:
+        """Send a message, or keep it for `flush` if the peer has no room. Return whether all is sent."""
+        line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            self._unsent += line
+            return self._flush()
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the peer has room. Return whether all is sent."""
+        with self._lock:
+            return self._flush()
+
+    def _flush(self) -> bool:
+        try:
+            while self._unsent:
+                sent = self._socket.send(self._unsent)
+                del self._unsent[:sent]
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._unsent.clear()  # the peer is gone; whoever receives on this channel learns it there
+        return True
+
+    def receive(self) -> list[dict[str, Any]]:
+        """Return the complete messages that have arrived, maybe none. Raise EOFError when the peer is gone."""
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return []
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise EOFError
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def close(self) -> None:
+        self._socket.close()

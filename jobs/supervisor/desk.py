@@ -1,0 +1,177 @@
+"""What lies between the two threads of a supervisor. Each side leaves things for the other and rings its bell."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jobs.outcome import Claim, Output
+from jobs.queue import Ended
+
+Key = tuple[str, int]  # id and fence: one claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An attempt that has been running for a while, as its worker describes it."""
+
+    claim: Claim
+    pid: int
+    started_at: datetime
+    output: Output
+
+
+@dataclass(slots=True, kw_only=True)
+class Wishes:
+    """What the control thread wants of the store at this moment."""
+
+    room: int = 0  # how many more jobs the workers can use
+    is_hungry: bool = False  # a worker has nothing to do: record and claim without delay
+    is_closing: bool = False  # record what is left, and end
+    workers: list[dict[str, Any]] = field(default_factory=list)  # for the supervisor's row
+
+
+@dataclass(slots=True, kw_only=True)
+class News:
+    """What the store tells the control thread."""
+
+    claims: list[Claim] = field(default_factory=list)
+    cancels: list[Key] = field(default_factory=list)
+    stop_grace_seconds: float | None = None
+    is_stop_asked: bool = False
+    is_lease_lost: bool = False
+
+
+class Desk:
+    """Shared by two threads; every method may be called from either."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._ended: list[Ended] = []
+        self._running: dict[Key, Running] = {}
+        self._wishes = Wishes()
+        self._news = News()
+        self._bell_read, self._bell_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.renewed = time.monotonic()  # when the last heartbeat that was stored began
+        self.unrecorded_since = 0.0  # monotonic time of the oldest end that waits to be recorded
+        self.fresh_start = threading.Event()  # set by the control thread when a lost lease has been cleaned up after
+        self.is_dry = False  # the last look found nothing due, after everything that ended was recorded
+
+    # The control thread's side.
+
+    def fileno(self) -> int:
+        """Readable when there is news."""
+        return self._bell_read
+
+    def put_ended(self, ended: list[Ended]) -> None:
+        with self._condition:
+            if ended and not self._ended:
+                self.unrecorded_since = time.monotonic()
+            self._ended += ended
+            for end in ended:
+                self._running.pop((end.claim.id, end.claim.fence), None)
+            self.is_dry = False
+
+    def put_running(self, running: Running) -> None:
+        """Describe a running attempt; what was said of it before and not yet stored is out of date."""
+        with self._condition:
+            self._running[(running.claim.id, running.claim.fence)] = running
+
+    def wish(self, wishes: Wishes) -> None:
+        """Replace the wishes. Room for claims that lie here already is taken."""
+        with self._condition:
+            wishes.room -= len(self._news.claims)
+            is_more = wishes.room > self._wishes.room or wishes.is_hungry or wishes.is_closing
+            self._wishes = wishes
+            if is_more:
+                self._condition.notify()
+
+    def take_news(self) -> News:
+        with self._condition:
+            news, self._news = self._news, News()
+            try:
+                os.read(self._bell_read, 4096)
+            except BlockingIOError:
+                pass
+            return news
+
+    @property
+    def has_unrecorded(self) -> bool:
+        return bool(self._ended)
+
+    # The store thread's side.
+
+    def wait(self, seconds: float) -> None:
+        """Wait that long at most for the other side to leave something."""
+        with self._condition:
+            self._condition.wait(seconds)
+
+    @property
+    def wishes(self) -> Wishes:
+        return self._wishes
+
+    def look_at_ended(self, limit: int) -> list[Ended]:
+        """Return what is to be recorded; it stays on the desk until `clear_ended`, so that no failure loses it."""
+        with self._condition:
+            return self._ended[:limit]
+
+    def clear_ended(self, count: int) -> None:
+        with self._condition:
+            del self._ended[:count]
+            self.unrecorded_since = time.monotonic()
+
+    def replace_first_ended(self, end: Ended) -> None:
+        with self._condition:
+            self._ended[0] = end
+
+    def take_running(self) -> list[Running]:
+        with self._condition:
+            running, self._running = self._running, {}
+            return list(running.values())
+
+    def put_claims(self, claims: list[Claim]) -> None:
+        """Hand over claims. The room for them is taken, so that the next turn does not fill it twice."""
+        if not claims:
+            return
+        with self._condition:
+            self.is_dry = False
+            self._news.claims += claims
+            self._wishes.room -= len(claims)
+            self._wishes.is_hungry = False
+        self.ring()
+
+    def put_cancels(self, cancels: list[Key]) -> None:
+        with self._condition:
+            self._news.cancels += cancels
+        self.ring()
+
+    def put_stop(self, grace_seconds: float | None) -> None:
+        with self._condition:
+            self._news.is_stop_asked = True
+            self._news.stop_grace_seconds = grace_seconds
+        self.ring()
+
+    def put_lease_lost(self) -> None:
+        """Say that another supervisor has taken over. What had ended before is no longer ours to record."""
+        with self._condition:
+            self.fresh_start.clear()
+            self._news = News(is_lease_lost=True)
+            self._ended.clear()
+            self._running.clear()
+            self._wishes = Wishes()
+        self.ring()
+
+    def put_dry(self) -> None:
+        """Say that nothing is due, and nothing waits to be recorded."""
+        if not self.is_dry:
+            self.is_dry = True
+            self.ring()
+
+    def ring(self) -> None:
+        """Wake the control thread. Safe in a signal handler."""
+        try:
+            os.write(self._bell_write, b"\0")
+        except BlockingIOError:
+            pass  # full of rings already

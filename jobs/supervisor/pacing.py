@@ -1,0 +1,22 @@
+"""How much work to take at a time: pure arithmetic on measured run times."""
+
+from dataclasses import dataclass
+
+AHEAD_SECONDS = 0.03  # work claimed beyond what runs: covers a turn of the store, and is lost time for nobody
+AHEAD_MAX_JOBS = 400  # a thread's share of no-op jobs; past this a larger transaction gains nothing (PERFORMANCE)
+RUN_SECONDS_MIN = 0.00002  # a no-op task; keeps the division sane
+WEIGHT = 0.3  # of the newest job in the average: ten jobs change the picture
+
+
+@dataclass(slots=True)
+class Pace:
+    """The typical run time, as a moving average. It starts pessimistic: nothing is claimed ahead before it is known."""
+
+    run_seconds: float = 1.0
+
+    def note(self, run_seconds: float) -> None:
+        self.run_seconds += WEIGHT * (run_seconds - self.run_seconds)
+
+    def jobs_per_thread(self) -> int:
+        """Return how many jobs a thread may hold: the one it runs, and some milliseconds of work ahead."""
+        return 1 + min(AHEAD_MAX_JOBS, int(AHEAD_SECONDS / max(self.run_seconds, RUN_SECONDS_MIN)))

@@ -1,0 +1,248 @@
+"""The store thread: the only database connection the queue needs on this machine, one transaction after another."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+
+from jobs import queue, sql
+from jobs.outcome import Claim, Outcome, Output
+from jobs.states import State
+from jobs.supervisor.desk import Desk, Key, Wishes
+from jobs.supervisor.sweep import Sweeper
+
+logger = logging.getLogger("jobs.supervisor")
+
+POLL_SECONDS = 0.005  # between two looks at whether anything changed, while a worker is free
+BUSY_POLL_SECONDS = 0.1  # … while none is: only requests to cancel or stop can matter
+RECORD_DELAY_SECONDS = 0.02  # how long an end may wait for company; see DESIGN, "Batches follow the work"
+RECORD_MAX = 1_000  # ends in one transaction
+LOOK_SECONDS = 1.0  # between two looks at other supervisors, settings and requests; no wake-up is lost for longer
+REQUESTS_SECONDS = 0.2  # … when the database did change
+PRUNE_SECONDS = 60.0
+HEARTBEATS_PER_LEASE = 6
+HEARTBEAT_SECONDS_MAX = 10.0
+BACK_OFF_SECONDS = (0.05, 1.0)  # after the first failed turn, and after many
+COUNTS_KEPT = 500  # minutes in memory; an older one is read again when it is needed
+
+
+class _LeaseLostError(Exception):
+    """Another supervisor took this one for dead."""
+
+
+class Store(threading.Thread):
+    def __init__(self, *, desk: Desk, description: dict[str, Any], queues: tuple[str, ...] | None) -> None:
+        super().__init__(name="store", daemon=True)
+        self._desk = desk
+        self._description = description
+        self._queues = queues
+        self._lease_seconds: float = description["lease_seconds"]
+        self._beat_seconds = min(HEARTBEAT_SECONDS_MAX, self._lease_seconds / HEARTBEATS_PER_LEASE)
+        self._failures = 0
+        self._record_limit = RECORD_MAX
+        self._completed_count = 0
+        self._counts: dict[Key, queue.Counts] = {}
+        self._pruning: Iterator[int] = iter(())
+        self._next_prune = time.monotonic() + PRUNE_SECONDS
+        self.is_finished = False
+
+    def register(self) -> int:
+        """Announce this supervisor and return its id. Raise what the database raises."""
+        now = datetime.now(UTC)
+        row = queue.register(**self._description, started_at=now, heartbeat_at=now)
+        self._id = row.pk
+        self._sweeper = Sweeper(row.pk)
+        self._policies = queue.load_policies(now=now)
+        self._desk.renewed = time.monotonic()
+        self._next_beat = self._next_look = 0.0
+        self._next_requests = 0.0
+        self._token: int | None = None
+        self._may_have_work = True
+        self._next_due_at: datetime | None = None
+        return self._id
+
+    def run(self) -> None:
+        sql.for_connection(connection).prepare(connection)
+        try:
+            while not self.is_finished:
+                self._desk.wait(self._pause_seconds())
+                self._guarded_step()
+        finally:
+            connections.close_all()
+
+    def _pause_seconds(self) -> float:
+        if self._failures:
+            first, last = BACK_OFF_SECONDS
+            return min(last, first * 2**self._failures) * random.uniform(0.5, 1.0)
+        wishes = self._desk.wishes
+        if wishes.room > 0 and self._may_have_work:
+            return 0
+        if self._desk.has_unrecorded:
+            return max(0.0, self._desk.unrecorded_since + RECORD_DELAY_SECONDS - time.monotonic())
+        return POLL_SECONDS if wishes.room > 0 else BUSY_POLL_SECONDS
+
+    def _guarded_step(self) -> None:
+        """Take one step; whatever goes wrong, the thread lives, and what ended waits on the desk."""
+        try:
+            self._step()
+        except _LeaseLostError:
+            self._start_over()
+        except (DatabaseError, InterfaceError) as error:
+            self._note_failure(error)
+        except Exception:
+            logger.exception("a turn failed")
+            self._isolate()
+            self._failures += 1
+        else:
+            self._note_success()
+
+    def _step(self) -> None:
+        now = datetime.now(UTC)
+        clock = time.monotonic()
+        wishes = self._desk.wishes
+        self._notice_changes()
+        if self._is_turn_due(wishes, now=now, clock=clock):
+            self._turn(wishes, now=now, clock=clock)
+        if clock >= self._next_look or (self._may_have_work and clock >= self._next_requests):
+            self._look(now=now, clock=clock)
+        if wishes.is_closing and not self._desk.has_unrecorded:
+            queue.mark_stopped(supervisor_id=self._id, now=now)
+            self.is_finished = True
+
+    def _notice_changes(self) -> None:
+        token = sql.for_connection(connection).change_token(connection)
+        if token != self._token:
+            self._token = token
+            self._may_have_work = True
+
+    def _is_turn_due(self, wishes: Wishes, *, now: datetime, clock: float) -> bool:
+        if clock >= self._next_beat:
+            return True
+        if self._desk.has_unrecorded:
+            return wishes.is_hungry or wishes.is_closing or clock >= self._desk.unrecorded_since + RECORD_DELAY_SECONDS
+        return wishes.room > 0 and (self._may_have_work or self._is_due(now))
+
+    def _is_due(self, now: datetime) -> bool:
+        return self._next_due_at is not None and self._next_due_at <= now
+
+    def _turn(self, wishes: Wishes, *, now: datetime, clock: float) -> None:
+        """Make one transaction: sign of life, what ended, what runs, what is next."""
+        ended, room = self._desk.look_at_ended(self._record_limit), wishes.room
+        is_beat = clock >= self._next_beat
+        with transaction.atomic():
+            if is_beat:
+                self._beat(wishes, now)
+            recorded = queue.record(
+                ended, policies=self._policies, host=self._description["host"], now=now, chance=random.random
+            )
+            claims = self._claim(room, now) if room > 0 else []
+            counts = queue.count(recorded=recorded, claims=claims, known=self._counts, writer=self._id)
+        self._settle(ended, recorded, counts)
+        self._desk.put_claims(claims)
+        if is_beat:
+            self._next_beat, self._desk.renewed = clock + self._beat_seconds, clock
+        if 0 < room and len(claims) < room:
+            self._may_have_work = False
+            self._next_due_at = queue.next_due_at()
+            if not claims and not ended:
+                self._desk.put_dry()
+
+    def _beat(self, wishes: Wishes, now: datetime) -> None:
+        if not queue.heartbeat(
+            supervisor_id=self._id, workers=wishes.workers, completed_count=self._completed_count, now=now
+        ):
+            raise _LeaseLostError
+
+    def _claim(self, room: int, now: datetime) -> list[Claim]:
+        queue.promote(now=now)
+        return queue.claim(
+            supervisor_id=self._id, queues=self._queues, limit=room, policies=self._policies, now=now
+        )
+
+    def _settle(
+        self, ended: list[queue.Ended], recorded: list[queue.Recorded], counts: dict[Key, queue.Counts]
+    ) -> None:
+        """What the transaction stored is true now: forget what was waiting for it, and say what happened."""
+        self._desk.clear_ended(len(ended))
+        self._record_limit = RECORD_MAX
+        if len(self._counts) > COUNTS_KEPT:
+            self._counts.clear()
+        self._counts |= counts
+        self._completed_count += sum(item.state is State.COMPLETED for item in recorded)
+        if any(item.state in (State.PENDING, State.FAILED) for item in recorded):
+            self._may_have_work = True
+        queue.log(recorded)
+        if len(recorded) < len(ended):
+            logger.warning("lease lost on %s jobs: another supervisor has them; dropped", len(ended) - len(recorded))
+
+    def _look(self, *, now: datetime, clock: float) -> None:
+        """See to what is not urgent: settings, requests of people, running attempts, dead supervisors, old jobs."""
+        self._next_requests = clock + REQUESTS_SECONDS
+        self._policies = queue.load_policies(now=now)
+        self._note_running()
+        if cancels := queue.cancels_asked(supervisor_id=self._id):
+            self._desk.put_cancels(cancels)
+        requests = queue.requests(supervisor_id=self._id)
+        if requests.stop:
+            self._desk.put_stop(requests.stop_grace_seconds)
+        if clock >= self._next_look:
+            self._next_look = clock + LOOK_SECONDS
+            self._may_have_work = True
+            self._sweeper.sweep(now=now)
+            if self._sweeper.is_eldest:
+                sql.for_connection(connection).maintain(connection)
+            self._prune(now=now, clock=clock)
+
+    def _note_running(self) -> None:
+        for running in self._desk.take_running():
+            queue.note_running(
+                running.claim,
+                pid=running.pid,
+                started_at=running.started_at,
+                output=running.output,
+                host=self._description["host"],
+            )
+
+    def _prune(self, *, now: datetime, clock: float) -> None:
+        """Delete a batch of old jobs, if it is time; the next batch waits for the next look."""
+        if clock >= self._next_prune:
+            self._next_prune = clock + PRUNE_SECONDS
+            self._pruning = queue.prune(policies=self._policies, now=now)
+            queue.forget_old(now=now)
+        next(self._pruning, None)
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._failures:
+            logger.warning("database unavailable, will go on trying: %s", error)
+        self._failures += 1
+        connection.close()
+
+    def _note_success(self) -> None:
+        if self._failures:
+            logger.warning("database available again after %s failed turns", self._failures)
+        self._failures = 0
+
+    def _isolate(self) -> None:
+        """Record one by one after a batch failed; an outcome that fails alone is recorded without its details."""
+        ended = self._desk.look_at_ended(1)
+        if self._record_limit == 1 and ended and ended[0].outcome is not None:
+            self._desk.replace_first_ended(replace(ended[0], outcome=_bare(ended[0].outcome)))
+        self._record_limit = 1
+
+    def _start_over(self) -> None:
+        """Come back under a new name once the control thread has ended everything that ran under the old one."""
+        logger.error("lease lost id=%s: another supervisor took this one for dead; ending its jobs", self._id)
+        self._desk.put_lease_lost()
+        self._desk.fresh_start.wait()
+        self.register()
+
+
+def _bare(outcome: Outcome) -> Outcome:
+    """Return an outcome without the texts that could not be stored."""
+    return replace(outcome, error="its outcome could not be stored whole", traceback=None, output=Output())

@@ -1,0 +1,203 @@
+"""A worker: a child process that runs the jobs its supervisor hands it, and touches no database of the queue's.
+
+The main thread listens to the supervisor; job threads run one job each. When the supervisor is gone, so is the worker,
+and all that its jobs started.
+"""
+
+import logging
+import os
+import queue
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from jobs import processes
+from jobs.channel import Channel
+from jobs.outcome import Claim, Outcome, Output
+from jobs.runners import Stop
+from jobs.runners.registry import RUNNERS
+from jobs.states import Ending
+
+logger = logging.getLogger("jobs.worker")
+
+MEMORY_REPORT_SECONDS = 1.0  # reading it costs 20 µs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a worker works. `grace_seconds` is the time between TERM and KILL."""
+
+    thread_count: int
+    grace_seconds: float
+
+
+def main(end: socket.socket, options: Options) -> None:
+    """Run a worker until its supervisor lets it go. The target of the worker's process."""
+    leave_signals_to_the_supervisor()
+    processes.become_subreaper()
+    Worker(Channel(end), options).run()
+
+
+def leave_signals_to_the_supervisor() -> None:
+    """Survive a Ctrl-C or a TERM that was sent to the whole process group.
+
+    A handler that does nothing, because SIG_IGN would be inherited by every command, and TERM could not end one.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+class Slot:
+    """One job thread: the job it runs now, and the way to ask that job to stop."""
+
+    def __init__(self) -> None:
+        self.key: tuple[str, int] | None = None
+        self.stop = Stop()
+
+
+class Worker:
+    def __init__(self, channel: Channel, options: Options) -> None:
+        self._channel = channel
+        self._options = options
+        self._waiting: queue.SimpleQueue[Claim] = queue.SimpleQueue()
+        self._slots = [Slot() for _ in range(options.thread_count)]
+        self._lock = threading.Lock()  # held while a job passes from waiting to running, and while one is asked to stop
+        self._unstarted: set[tuple[str, int]] = set()
+        self._unwanted: set[tuple[str, int]] = set()  # the unstarted that were asked to stop
+        self._memory_reported = 0.0
+        self._wake = Stop()  # readable when a job thread left something unsent
+
+    def run(self) -> None:
+        """Listen until the supervisor closes the channel; then end everything."""
+        for slot in self._slots:
+            threading.Thread(target=self._run_jobs, args=(slot,), daemon=True).start()
+        self._channel.send(ready=os.getpid())
+        try:
+            self._listen()
+        except EOFError:
+            self._abandon()
+
+    def _listen(self) -> None:
+        selector = selectors.DefaultSelector()
+        selector.register(self._channel, selectors.EVENT_READ)
+        selector.register(self._wake, selectors.EVENT_READ)
+        while True:
+            # While something is unsent, the socket is asked for room as well.
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._channel.has_unsent else 0)
+            selector.modify(self._channel, wanted)
+            for key, events in selector.select():
+                if key.fileobj is self._wake:
+                    self._wake.clear()
+                elif events & selectors.EVENT_READ:
+                    for message in self._channel.receive():
+                        self._obey(message)
+            self._channel.flush()
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        for wire in message.get("run", ()):
+            self._accept(Claim.from_wire(wire))
+        if "recall" in message:
+            self._give_back()
+        if "end" in message:
+            id_, fence = message["end"]
+            self._end((id_, fence), Ending(message["ending"]))
+        if "hurry" in message:
+            for slot in self._slots:
+                slot.stop.hurry()
+
+    def _accept(self, claim: Claim) -> None:
+        with self._lock:
+            self._unstarted.add((claim.id, claim.fence))
+        self._waiting.put(claim)
+
+    def _give_back(self) -> None:
+        """Return what has not been started."""
+        returned = []
+        try:
+            while True:
+                claim = self._waiting.get_nowait()
+                returned.append((claim.id, claim.fence))
+        except queue.Empty:
+            self._send(returned=returned)
+        with self._lock:
+            self._unstarted.difference_update(returned)
+            self._unwanted.difference_update(returned)
+
+    def _end(self, key: tuple[str, int], ending: Ending) -> None:
+        with self._lock:
+            running = next((slot for slot in self._slots if slot.key == key), None)
+            if running is not None:
+                running.stop.ask(ending)
+            elif key in self._unstarted:
+                self._unwanted.add(key)
+
+    def _run_jobs(self, slot: Slot) -> None:
+        while True:
+            claim = self._waiting.get()
+            key = (claim.id, claim.fence)
+            if self._enter(slot, key):
+                outcome = self._attempt(claim, slot)
+                slot.key = None
+                self._send(ended=key, outcome=outcome.to_wire(), **self._memory())
+            else:
+                self._send(returned=[key])
+
+    def _enter(self, slot: Slot, key: tuple[str, int]) -> bool:
+        """Take the job for running, unless it was asked to stop before it began."""
+        with self._lock:
+            self._unstarted.discard(key)
+            if key in self._unwanted:
+                self._unwanted.discard(key)
+                return False
+            slot.stop.clear()
+            slot.key = key
+            return True
+
+    def _attempt(self, claim: Claim, slot: Slot) -> Outcome:
+        started_at, started = datetime.now(UTC), time.monotonic()
+
+        def watch(pid: int, output: Output) -> None:
+            printed = {"head": output.head, "tail": output.tail, "dropped_bytes": output.dropped_bytes}
+            self._send(running=(claim.id, claim.fence), pid=pid, started_at=started_at.timestamp(), output=printed)
+
+        try:
+            run = RUNNERS[claim.kind]
+            return run(claim, stop=slot.stop, watch=watch, grace_seconds=self._options.grace_seconds)
+        except Exception as error:
+            logger.exception("runner failed id=%s attempt=%s", claim.id, claim.attempt)
+            return Outcome(
+                ending=Ending.FAILED,
+                started_at=started_at,
+                finished_at=datetime.now(UTC),
+                run_seconds=time.monotonic() - started,
+                pid=os.getpid(),
+                error=f"the runner failed: {type(error).__name__}: {error}"[:500],
+                traceback=traceback.format_exc(),
+            )
+
+    def _memory(self) -> dict[str, int]:
+        """Return the worker's memory for the supervisor's limit, once in a while."""
+        now = time.monotonic()
+        if now - self._memory_reported < MEMORY_REPORT_SECONDS:
+            return {}
+        self._memory_reported = now
+        return {"rss_bytes": psutil.Process().memory_info().rss}
+
+    def _send(self, **message: Any) -> None:
+        if not self._channel.send(**message):
+            self._wake.ask(Ending.RELEASED)
+
+    def _abandon(self) -> None:
+        """The supervisor is gone: end what the jobs started, and exit without a word to anyone."""
+        processes.kill_children()
+        sys.stderr.flush()
+        os._exit(0)

@@ -1,0 +1,179 @@
+"""A queue of its own for one test: real processes, driven by the command line, looked at from outside."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.waiting import wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+READY = "started. Watching for jobs..."
+LONG_SECONDS = 30.0  # a loaded machine is slow; a test that waits this long has failed
+
+
+class Site:
+    """A home directory with a database, the environment for its processes, and a ledger that its jobs write to."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.ledger = home / "ledger"
+        self.ledger.touch()
+        self.mark = f"SITE_MARK={home.name}-{os.getpid()}"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "QUEUECTL_HOME": str(home),
+            "JOBS_KILL_GRACE_SECONDS": "1",
+            **environment,
+        }
+        self.supervisors: list[Supervisor] = []
+
+    def run(self, *words: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run `queuectl` with these words to its end."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=CHECKOUT,
+            env=self.environment,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def ok(self, *words: str, stdin: str | None = None) -> str:
+        """Run `queuectl`, expect success, and return what it printed."""
+        done = self.run(*words, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, str(CHECKOUT / "manage.py"), "queuectl", *words]
+
+    def enqueue(self, *jobs: dict[str, Any]) -> None:
+        """Enqueue jobs; each command finds the ledger and the mark of this site in its environment."""
+        name, _, value = self.mark.partition("=")
+        extra = {"LEDGER": str(self.ledger), name: value}
+        lines = [json.dumps({**job, "env": {**job.get("env", {}), **extra}}) for job in jobs]
+        self.ok("enqueue", "--quiet", "--file", "-", stdin="\n".join(lines))
+
+    def start(self, *options: str, **environment: str) -> "Supervisor":
+        """Start a supervisor and wait until its workers watch for jobs."""
+        supervisor = self.start_unready(*options, **environment)
+        count = int(options[options.index("--count") + 1]) if "--count" in options else 1
+        wait_until(lambda: supervisor.said().count(READY) >= count, timeout_seconds=LONG_SECONDS)
+        return supervisor
+
+    def start_unready(self, *options: str, **environment: str) -> "Supervisor":
+        supervisor = Supervisor(self, options, environment)
+        self.supervisors.append(supervisor)
+        return supervisor
+
+    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
+        """Ask the database, read-only and from outside."""
+        connection = sqlite3.connect(f"file:{self.home}/queue.sqlite3?mode=ro", uri=True, timeout=10)
+        connection.row_factory = sqlite3.Row
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def job(self, id_: str) -> sqlite3.Row:
+        return self.rows("SELECT * FROM jobs_job WHERE id = ?", id_)[0]
+
+    def attempts(self, id_: str) -> list[sqlite3.Row]:
+        return self.rows("SELECT * FROM jobs_attempt WHERE job_id = ? ORDER BY fence", id_)
+
+    def states(self) -> dict[str, int]:
+        return {state: count for state, count in self.rows("SELECT state, COUNT(*) FROM jobs_job GROUP BY state")}
+
+    def wait_for_state(self, id_: str, *states: str, timeout_seconds: float = LONG_SECONDS) -> sqlite3.Row:
+        wait_until(lambda: self.job(id_)["state"] in states, timeout_seconds=timeout_seconds)
+        return self.job(id_)
+
+    def wait_until_settled(self, timeout_seconds: float = LONG_SECONDS) -> None:
+        """Wait until every job is final."""
+        wait_until(
+            lambda: set(self.states()) <= {"completed", "dead", "cancelled"}, timeout_seconds=timeout_seconds
+        )
+
+    def lines(self, first_word: str = "") -> list[list[str]]:
+        """Return the ledger's lines, split into words; only those that start with `first_word`."""
+        lines = [line.split() for line in self.ledger.read_text().splitlines()]
+        return [words for words in lines if words and (not first_word or words[0] == first_word)]
+
+    def marked_processes(self) -> list[psutil.Process]:
+        """Return every living process that a job of this site started, however it hid."""
+        return [process for process in psutil.process_iter() if self.mark.encode() in _environment(process.pid)]
+
+    def close(self) -> None:
+        for supervisor in self.supervisors:
+            supervisor.kill()
+        for process in self.marked_processes():
+            process.kill()
+
+
+class Supervisor:
+    """A `worker start` in the background."""
+
+    def __init__(self, site: Site, options: tuple[str, ...], environment: dict[str, str]) -> None:
+        self.log_path = site.home / f"supervisor-{len(site.supervisors)}.log"
+        self.out_path = self.log_path.with_suffix(".out")
+        with self.log_path.open("wb") as log, self.out_path.open("wb") as out:
+            self.process = subprocess.Popen(
+                site.command("worker", "start", *options),
+                cwd=CHECKOUT,
+                env={**site.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def said(self) -> str:
+        return self.out_path.read_text()
+
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def worker_pids(self) -> list[int]:
+        """Return the pids that were announced and still live."""
+        pids = [int(line.split("PID: ")[1].split(")")[0]) for line in self.said().splitlines() if READY in line]
+        return [pid for pid in pids if _is_living(pid)]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout_seconds: float = LONG_SECONDS) -> int:
+        return self.process.wait(timeout_seconds)
+
+    def kill(self) -> None:
+        """End the supervisor as a power cut would; its workers are on their own."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def _is_living(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
