@@ -62,6 +62,19 @@ class Channel:
             data = b""
         if not data:
             raise EOFError
+        return self._messages(data)
+
+    def receive_rest(self) -> list[dict[str, Any]]:
+        """Receive all that has arrived from a peer that is dead."""
+        chunks = []
+        try:
+            while data := self._socket.recv(READ_BYTES):
+                chunks.append(data)
+        except (BlockingIOError, ConnectionError):
+            pass
+        return self._messages(b"".join(chunks))
+
+    def _messages(self, data: bytes) -> list[dict[str, Any]]:
         *lines, self._partial = (self._partial + data).split(b"\n")
         return [json.loads(line) for line in lines]
 

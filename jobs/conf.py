@@ -21,7 +21,7 @@ DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knob:
-    """One number a person may set for all queues or for one. `unit` is `seconds` where durations such as 10m are taken."""
+    """One number a person may set for all queues or for one. A `unit` of `seconds` takes durations such as 10m."""
 
     name: str
     is_whole: bool = False
@@ -184,11 +184,14 @@ def problems(configured: object) -> list[str]:
     """Return what is wrong with a `JOBS` setting, a line each. Used by the system checks."""
     if not isinstance(configured, Mapping):
         return ["JOBS must be a dictionary."]
-    unknown = [f"JOBS[{name!r}] is not a setting; choose from {', '.join(KEYS)}." for name in configured if name not in KEYS]
-    known = [(KEYS[name], value) for name, value in configured.items() if name in KEYS]
-    return unknown + [
-        f"JOBS[{key.name!r}] must be a number of seconds from {key.minimum:g} up." for key, value in known if not _fits(key, value)
-    ]
+    return [problem for name, value in configured.items() if (problem := _problem(name, value))]
+
+
+def _problem(name: object, value: object) -> str | None:
+    key = KEYS.get(str(name))
+    if key is None:
+        return f"JOBS[{name!r}] is not a setting; choose from {', '.join(KEYS)}."
+    return None if _fits(key, value) else f"JOBS[{name!r}] must be a number of seconds from {key.minimum:g} up."
 
 
 def _fits(key: Key, value: Any) -> bool:

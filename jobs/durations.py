@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `90s`, `10m`, `1h30m`, `2d`. Used wherever a knob or an option is a length of time."""
+"""Durations as people write them: `90`, `90s`, `10m`, `1h30m`, `2d`. Used wherever a length of time is given."""
 
 import re
 

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 
-# Upper bounds, a factor of about 1.8 apart: a percentile read from them is within that factor, from a millisecond to an hour.
+# Upper bounds, at most a factor of two apart; so is a percentile read from them. From a millisecond to an hour.
 BUCKET_SECONDS = (
     0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5,
     1, 2, 3, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1_200, 1_800, 3_600,

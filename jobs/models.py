@@ -133,7 +133,9 @@ class Job(models.Model):
         )
         indexes = (
             # The claim: one range, read in order, holding pending jobs only.
-            models.Index("queue", F("priority").desc(), "run_at", "id", name="jobs_job_pending", condition=Q(state="pending")),
+            models.Index(
+                "queue", F("priority").desc(), "run_at", "id", name="jobs_job_pending", condition=Q(state="pending")
+            ),
             # The promotion.
             models.Index("run_at", name="jobs_job_deferred", condition=Q(state__in=("failed", "scheduled"))),
             # What a supervisor holds.

@@ -49,7 +49,7 @@ class NewJob:
 
 
 def from_fields(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
-    """Return the job that `fields` (the keys of the JSON form) ask for. Raise InvalidInput naming the first wrong one."""
+    """Return the job that `fields`, the keys of the JSON form, ask for. Raise InvalidInput for the first wrong one."""
     _refuse_unknown(fields)
     given = {name: value for name, value in fields.items() if value is not None}
     what = _task(given) if "task" in given else _shell(given)
@@ -65,7 +65,8 @@ def from_fields(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
 
 
 FIELDS = (
-    "id", "command", "task", "args", "kwargs", "queue", "priority", "run_at", "delay", "max_retries", "timeout", "cwd", "env",
+    "id", "command", "task", "args", "kwargs", "queue", "priority",
+    "run_at", "delay", "max_retries", "timeout", "cwd", "env",
 )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def name(field: str, value: object) -> str:
     if not value.isprintable() or any(character.isspace() for character in value):
         raise InvalidInput(field, "must be printable and without spaces")
     if value.startswith(("-", "{")):
-        raise InvalidInput(field, "must not start with a dash or a brace, or the command line could not tell it from an option")
+        raise InvalidInput(field, "must not start with a dash or a brace, which the command line gives a meaning")
     return value
 
 
@@ -162,7 +163,7 @@ def _env(value: object) -> dict[str, str]:
         if not key or "=" in key:
             raise InvalidInput("env", f"{shown(key)!r} cannot be the name of a variable")
         if key.startswith(RESERVED_ENV_PREFIX):
-            raise InvalidInput("env", f"{shown(key)} is set by the queue; names with {RESERVED_ENV_PREFIX} are reserved")
+            raise InvalidInput("env", f"{shown(key)} is set by the queue, as is all of {RESERVED_ENV_PREFIX}*")
     _json("env", value, ENV_MAX_BYTES)
     return value
 
@@ -173,7 +174,7 @@ def _task(given: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidInput(field, "goes with a command, not with a task")
     task = _text("task", given["task"], TASK_MAX_CHARACTERS)
     parts = task.split(".")
-    if len(parts) < 2 or not all(part.isidentifier() for part in parts):  # noqa: PLR2004
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         raise InvalidInput("task", "must be the dotted path of a task function, such as app.tasks.send")
     args, kwargs = given.get("args", []), given.get("kwargs", {})
     if not isinstance(args, list):
@@ -190,14 +191,14 @@ def _json(field: str, value: object, max_bytes: int) -> None:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        raise InvalidInput(field, "must be plain JSON: texts, finite numbers, booleans, null, lists and objects") from None
+        raise InvalidInput(field, "must be plain JSON, with finite numbers") from None
     _text(field, text, max_bytes)
     if "\\u0000" in text:
         raise InvalidInput(field, "must not contain a NUL character")
 
 
 def _priority(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -100 <= value <= 100:  # noqa: PLR2004
+    if isinstance(value, bool) or not isinstance(value, int) or not -100 <= value <= 100:
         raise InvalidInput("priority", "must be a whole number from -100 to 100; larger runs sooner")
     return value
 
@@ -227,7 +228,7 @@ def _run_at(given: Mapping[str, Any], now: datetime) -> datetime | None:
 
 
 def _delay_seconds(value: object) -> float:
-    problem = f"must be a duration such as {durations.EXAMPLES}, or a number of seconds, of at most {YEARS_AHEAD_MAX} years"
+    problem = f"must be seconds or a duration such as {durations.EXAMPLES}, of at most {YEARS_AHEAD_MAX} years"
     try:
         seconds = durations.parse(value) if isinstance(value, str) else _finite(value)
     except (ValueError, OverflowError):

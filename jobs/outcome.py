@@ -69,8 +69,9 @@ class Claim:
 
 
 _CLAIM_WIRE = (
-    "id fence attempt kind queue command uses_shell cwd env signature task args kwargs max_retries timeout_seconds postponements"
-).split()
+    "id", "fence", "attempt", "kind", "queue", "command", "uses_shell", "cwd", "env", "signature",
+    "task", "args", "kwargs", "max_retries", "timeout_seconds", "postponements",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

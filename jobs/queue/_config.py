@@ -13,7 +13,7 @@ from jobs.models import ALL_QUEUES, Config
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The settings of every queue, resolved at one moment: a queue's own value, else the defaults row's, else the built-in."""
+    """The settings of every queue at one moment: a queue's own value, else the defaults row's, else the built-in."""
 
     rows: Mapping[str, Config]
     now: datetime
@@ -51,7 +51,7 @@ def load_policies(*, now: datetime) -> Policies:
 
 
 def set_knob(name: str, value: object, *, queue: str | None = None) -> float:
-    """Set a knob for one queue, or for all that have no value of their own. Return what was stored. Raise InvalidInput."""
+    """Set a knob for one queue, or for all without a value of their own. Return what was stored. Raise InvalidInput."""
     knob = conf.knob(name)
     clean = knob.clean(value)
     _write(queue, {knob.name: clean})

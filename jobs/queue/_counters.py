@@ -11,7 +11,7 @@ from jobs.outcome import Claim
 from jobs.queue._turn import Recorded
 from jobs.states import State
 
-Key = tuple[datetime, str]  # the minute and the queue
+CounterKey = tuple[datetime, str]  # the minute and the queue
 
 _COLUMNS = ("enqueued", "completed", "failed", "dead", "run_histogram", "wait_histogram")
 
@@ -29,14 +29,14 @@ class Counts:
 
 
 def count(
-    *, recorded: Sequence[Recorded], claims: Sequence[Claim], known: Mapping[Key, Counts], writer: int
-) -> dict[Key, Counts]:
+    *, recorded: Sequence[Recorded], claims: Sequence[Claim], known: Mapping[CounterKey, Counts], writer: int
+) -> dict[CounterKey, Counts]:
     """Add what happened in this transaction to its minutes, store those, and return them.
 
     `known` holds what this writer stored lately and is not touched: the transaction may yet fail. A job counts as
     enqueued when it is first claimed, in the minute in which it was enqueued.
     """
-    changed: dict[Key, Counts] = {}
+    changed: dict[CounterKey, Counts] = {}
 
     def counts(moment: datetime, queue: str) -> Counts:
         key = (moment.replace(second=0, microsecond=0), queue)
@@ -70,13 +70,13 @@ def _add_end(counts: Counts, item: Recorded) -> None:
         counts.dead += 1
 
 
-def _stored(key: Key, writer: int) -> Counts:
+def _stored(key: CounterKey, writer: int) -> Counts:
     minute, queue = key
     row = Counter.objects.filter(minute=minute, queue=queue, writer=writer).values(*_COLUMNS).first()
     return Counts(**row) if row else Counts()
 
 
-def _store(changed: Mapping[Key, Counts], writer: int) -> None:
+def _store(changed: Mapping[CounterKey, Counts], writer: int) -> None:
     rows = [
         Counter(minute=minute, queue=queue, writer=writer, **{name: getattr(counts, name) for name in _COLUMNS})
         for (minute, queue), counts in changed.items()

@@ -1,12 +1,13 @@
 """What people do to jobs. Each verb is a guarded UPDATE or DELETE; what it did not match, it did not touch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
+from jobs import new_job
 from jobs.errors import NotFound, QueueError, WrongState
 from jobs.models import Job
 from jobs.new_job import shown
@@ -15,7 +16,7 @@ from jobs.states import FINAL, WAITING, State
 
 JOBS_PER_TRANSACTION = 1_000  # a bulk verb that is killed has done whole batches, and may be repeated
 RACES_MAX = 3  # a job may move between two statements; it does not do so often
-
+UNUSED_COMMAND = "true"  # stands in where only the settings of a job are checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,31 @@ def discard(ids: Sequence[str], *, now: datetime) -> Report:
     return _each(DISCARD, ids, now)
 
 
+def change_settings(id_: str, *, fields: Mapping[str, Any], now: datetime) -> None:
+    """Replace how a waiting job is executed: its queue, priority, max_retries and timeout; None is not set.
+
+    `fields` are keys of the JSON form, read as `enqueue` reads them. Raise InvalidInput, NotFound or WrongState. What
+    is executed cannot be changed, here or anywhere.
+    """
+    # Checked as part of a whole job, so that no second reading of these fields can drift from the first.
+    wanted = new_job.from_fields({**fields, "command": UNUSED_COMMAND}, now=now)
+    changed = Job.objects.filter(pk=id_, state__in=sorted(WAITING)).update(
+        queue=wanted.queue,
+        priority=wanted.priority,
+        max_retries=wanted.max_retries,
+        timeout_seconds=wanted.timeout_seconds,
+    )
+    if not changed:
+        raise _unchangeable(id_)
+
+
+def _unchangeable(id_: str) -> QueueError:
+    state = Job.objects.filter(pk=id_).values_list("state", flat=True).first()
+    if state is None:
+        return NotFound(f"there is no job {shown(id_)}")
+    return WrongState(f"{shown(id_)} is {state}; only the settings of waiting jobs can be changed")
+
+
 def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[int]:
     """Apply `verb` to every job of `jobs` that is in one of its states; yield the number changed by each transaction.
 
@@ -96,8 +122,8 @@ def _one(verb: Verb, id_: str, now: datetime) -> QueueError | None:
         if state is None:
             return NotFound(f"there is no job {shown(id_)}")
         if state not in verb.states:
-            break
-    return WrongState(f"{shown(id_)} is {state}; {verb.refusal.format(id=shown(id_))}")
+            return WrongState(f"{shown(id_)} is {state}; {verb.refusal.format(id=shown(id_))}")
+    return WrongState(f"{shown(id_)} keeps changing its state; try again")
 
 
 def _requeue(jobs: QuerySet[Job], now: datetime) -> int:
@@ -110,7 +136,7 @@ def _cancel(jobs: QuerySet[Job], now: datetime) -> int:
     return waiting + jobs.filter(state=State.PROCESSING).update(cancel_requested_at=now)
 
 
-def _delete(jobs: QuerySet[Job], now: datetime) -> int:
+def _delete(jobs: QuerySet[Job], _now: datetime) -> int:
     return delete_jobs(jobs)
 
 
@@ -122,7 +148,7 @@ REQUEUE = Verb(
 RETRY_DEAD = Verb(
     states=frozenset({State.DEAD}),
     change=_requeue,
-    refusal="only dead jobs can be retried from the Dead Letter Queue (queuectl retry {id} runs any finished job again)",
+    refusal="only dead jobs can be retried here (queuectl retry {id} runs any finished job again)",
 )
 CANCEL = Verb(
     states=WAITING | {State.PROCESSING},

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from jobs import conf
-from jobs.models import ALL_QUEUES, Attempt, Config, Counter, Job
+from jobs.models import ALL_QUEUES, Attempt, Counter, Job
 from jobs.queue._config import Policies
 
 PRUNED_PER_TRANSACTION = 500  # some milliseconds of the write lock

@@ -40,7 +40,7 @@ def requests(*, supervisor_id: int) -> Requests:
 
 
 def mark_lost(*, supervisor_id: int, beats: int, now: datetime) -> bool:
-    """Take a supervisor for dead unless it has given a sign of life since `beats`. Return whether this caller did it."""
+    """Take a supervisor for dead unless it has given a sign of life since `beats`. Return whether this call did it."""
     silent = Supervisor.objects.filter(pk=supervisor_id, beats=beats, stopped_at__isnull=True, lost_at__isnull=True)
     return bool(silent.update(lost_at=now))
 
@@ -54,7 +54,8 @@ def mark_stopped(*, supervisor_id: int, now: datetime) -> bool:
 def request_stop(*, ids: list[int] | None, grace_seconds: float | None, now: datetime) -> list[int]:
     """Ask supervisors (None: all) to stop; return those asked. Raise NotFound for an id that is not running."""
     live = Supervisor.objects.filter(stopped_at__isnull=True, lost_at__isnull=True)
-    asked = sorted(live.values_list("pk", flat=True) if ids is None else live.filter(pk__in=ids).values_list("pk", flat=True))
+    wanted = live if ids is None else live.filter(pk__in=ids)
+    asked = sorted(wanted.values_list("pk", flat=True))
     missing = sorted(set(ids or []) - set(asked))
     if missing:
         raise NotFound(f"no running supervisor has the id {missing[0]}; list them with: queuectl worker list")

@@ -1,7 +1,7 @@
-"""The hot path: what a supervisor does in one transaction. Record what ended, promote what is due, claim what is next."""
+"""The hot path: what a supervisor does in one transaction. Record what ended, promote what is due, claim the next."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 from django.db import connection
 
 from jobs import retry, sql
-from jobs.models import Attempt, Job
+from jobs.models import Job
 from jobs.outcome import Claim, Outcome, Output
 from jobs.queue._config import Policies
 from jobs.sql.rows import Finish
-from jobs.states import Ending, State
+from jobs.states import State
 
 logger = logging.getLogger("jobs.queue")
 
@@ -139,7 +139,7 @@ def _attempt_row(claim: Claim, outcome: Outcome, host: str) -> tuple[Any, ...]:
 
 
 def note_running(claim: Claim, *, pid: int, started_at: datetime, output: Output, host: str) -> bool:
-    """Show an attempt while it runs: when it started, where, and what it printed so far. Return whether it is still ours."""
+    """Show an attempt while it runs: where, since when, and what it printed so far. Return whether it is still ours."""
     owned = Job.objects.filter(pk=claim.id, fence=claim.fence, state=State.PROCESSING)
     if not owned.update(started_at=started_at):
         return False

@@ -1,4 +1,4 @@
-"""Statements the ORM cannot say, one module per database. `for_connection` is the only place that asks which one it is."""
+"""Statements the ORM cannot say, one module per database. Only `for_connection` asks which database it is."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ class Dialect(Protocol):
         """Do what the database needs now and then; called about once a second by each supervisor."""
 
     def pending_queues(self, connection: BaseDatabaseWrapper) -> list[str]:
-        """Return the names of the queues with pending jobs, at a cost that does not depend on how many jobs there are."""
+        """Return the names of the queues with pending jobs, at a cost that does not grow with the jobs."""
 
     def claim(
         self, connection: BaseDatabaseWrapper, *, queues: Sequence[str], limit: int, supervisor_id: int, now: datetime

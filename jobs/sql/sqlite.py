@@ -58,6 +58,7 @@ RETURNING priority, id, fence, attempts, kind, queue, command, uses_shell, cwd, 
 # SQLite allows 500 terms in a compound SELECT; a site with more queues claims from the rest in its next turn.
 QUEUES_PER_CLAIM_MAX = 400
 
+CHECKPOINT_WAIT_MS = 500  # for readers to finish; writers wait as long, and another try comes soon
 WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
 
 FINISH = """
@@ -78,11 +79,9 @@ WITH ended AS (
 )
 UPDATE jobs_job
    SET state = IIF(cancel_requested_at IS NULL, ended.state, ended.state_if_cancelled),
-       finished_at = IIF(
-           IIF(cancel_requested_at IS NULL, ended.state, ended.state_if_cancelled) IN ('cancelled', 'completed', 'dead'),
-           ended.ended_at,
-           NULL
-       ),
+       finished_at = CASE
+           WHEN cancel_requested_at IS NOT NULL OR ended.state IN ('cancelled', 'completed', 'dead') THEN ended.ended_at
+       END,
        supervisor_id = NULL,
        outcome = COALESCE(ended.outcome, jobs_job.outcome),
        exit_code = IIF(ended.outcome IS NULL, jobs_job.exit_code, ended.exit_code),
@@ -165,7 +164,10 @@ def maintain(connection: BaseDatabaseWrapper) -> None:
     except FileNotFoundError:
         return
     if size_bytes > WAL_MAX_BYTES:
+        timeout_ms = round(connection.settings_dict["OPTIONS"].get("timeout", 5.0) * 1000)
+        connection.connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
         connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
 def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:

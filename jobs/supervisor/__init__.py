@@ -5,5 +5,5 @@ workers alive, obeys signals and deadlines. `store` holds the only database conn
 another. Between them lies the `desk`.
 """
 
-from jobs.supervisor.control import Options as Options
 from jobs.supervisor.control import run as run
+from jobs.supervisor.options import Options as Options

@@ -164,10 +164,12 @@ class Desk:
         self.ring()
 
     def put_dry(self) -> None:
-        """Say that nothing is due, and nothing waits to be recorded."""
-        if not self.is_dry:
+        """Say that nothing is due; unless something has ended meanwhile, which may change that."""
+        with self._condition:
+            if self.is_dry or self._ended:
+                return
             self.is_dry = True
-            self.ring()
+        self.ring()
 
     def ring(self) -> None:
         """Wake the control thread. Safe in a signal handler."""

@@ -101,10 +101,27 @@ class Handle:
         self.kill_later(held, 0, ending)
         self.channel.send(end=key, ending=ending)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether every thread has a job."""
+        return len(self.held) >= self.options.thread_count
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether it holds jobs that it cannot have started."""
+        return len(self.held) > self.options.thread_count
+
+    def is_stuck(self, *, now: float, seconds: float) -> bool:
+        """Whether jobs wait here behind jobs that have all been running for longer than that."""
+        if self.is_recalled or not self.has_waiting:
+            return False
+        return all(held.started is not None and now - held.started > seconds for held in self.running())
+
     def recall(self) -> None:
-        """Ask for what it has not started."""
-        self.is_recalled = True
-        self.channel.send(recall=True)
+        """Ask for what it has not started. Until it is handed something again, it gets nothing ahead."""
+        if self.has_waiting and not self.is_recalled:
+            self.is_recalled = True
+            self.channel.send(recall=True)
 
     def kill(self) -> None:
         """End the worker at once. Its jobs' processes are left to the supervisor."""

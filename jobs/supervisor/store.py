@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection, connections, tr
 from jobs import queue, sql
 from jobs.outcome import Claim, Outcome, Output
 from jobs.states import State
-from jobs.supervisor.desk import Desk, Key, Wishes
+from jobs.supervisor.desk import Desk, Wishes
 from jobs.supervisor.sweep import Sweeper
 
 logger = logging.getLogger("jobs.supervisor")
@@ -47,7 +47,7 @@ class Store(threading.Thread):
         self._failures = 0
         self._record_limit = RECORD_MAX
         self._completed_count = 0
-        self._counts: dict[Key, queue.Counts] = {}
+        self._counts: dict[queue.CounterKey, queue.Counts] = {}
         self._pruning: Iterator[int] = iter(())
         self._next_prune = time.monotonic() + PRUNE_SECONDS
         self.is_finished = False
@@ -65,6 +65,7 @@ class Store(threading.Thread):
         self._token: int | None = None
         self._may_have_work = True
         self._next_due_at: datetime | None = None
+        self._is_registered = True
         return self._id
 
     def run(self) -> None:
@@ -78,21 +79,27 @@ class Store(threading.Thread):
 
     def _pause_seconds(self) -> float:
         if self._failures:
-            first, last = BACK_OFF_SECONDS
-            return min(last, first * 2**self._failures) * random.uniform(0.5, 1.0)
+            return self._back_off_seconds()
         wishes = self._desk.wishes
         if wishes.room > 0 and self._may_have_work:
             return 0
         if self._desk.has_unrecorded:
+            if wishes.is_hungry or wishes.is_closing:
+                return 0
             return max(0.0, self._desk.unrecorded_since + RECORD_DELAY_SECONDS - time.monotonic())
         return POLL_SECONDS if wishes.room > 0 else BUSY_POLL_SECONDS
+
+    def _back_off_seconds(self) -> float:
+        first, last = BACK_OFF_SECONDS
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - keeps supervisors apart, protects nothing
+        return spread * min(last, first * 2.0 ** min(self._failures, 10))
 
     def _guarded_step(self) -> None:
         """Take one step; whatever goes wrong, the thread lives, and what ended waits on the desk."""
         try:
             self._step()
         except _LeaseLostError:
-            self._start_over()
+            self._give_up_lease()
         except (DatabaseError, InterfaceError) as error:
             self._note_failure(error)
         except Exception:
@@ -103,6 +110,8 @@ class Store(threading.Thread):
             self._note_success()
 
     def _step(self) -> None:
+        if not self._is_registered:
+            self._start_over()
         now = datetime.now(UTC)
         clock = time.monotonic()
         wishes = self._desk.wishes
@@ -147,7 +156,7 @@ class Store(threading.Thread):
         self._desk.put_claims(claims)
         if is_beat:
             self._next_beat, self._desk.renewed = clock + self._beat_seconds, clock
-        if 0 < room and len(claims) < room:
+        if room > len(claims):
             self._may_have_work = False
             self._next_due_at = queue.next_due_at()
             if not claims and not ended:
@@ -161,12 +170,10 @@ class Store(threading.Thread):
 
     def _claim(self, room: int, now: datetime) -> list[Claim]:
         queue.promote(now=now)
-        return queue.claim(
-            supervisor_id=self._id, queues=self._queues, limit=room, policies=self._policies, now=now
-        )
+        return queue.claim(supervisor_id=self._id, queues=self._queues, limit=room, policies=self._policies, now=now)
 
     def _settle(
-        self, ended: list[queue.Ended], recorded: list[queue.Recorded], counts: dict[Key, queue.Counts]
+        self, ended: list[queue.Ended], recorded: list[queue.Recorded], counts: dict[queue.CounterKey, queue.Counts]
     ) -> None:
         """What the transaction stored is true now: forget what was waiting for it, and say what happened."""
         self._desk.clear_ended(len(ended))
@@ -235,12 +242,17 @@ class Store(threading.Thread):
             self._desk.replace_first_ended(replace(ended[0], outcome=_bare(ended[0].outcome)))
         self._record_limit = 1
 
-    def _start_over(self) -> None:
-        """Come back under a new name once the control thread has ended everything that ran under the old one."""
+    def _give_up_lease(self) -> None:
+        """Have everything ended that runs under the lost name."""
         logger.error("lease lost id=%s: another supervisor took this one for dead; ending its jobs", self._id)
         self._desk.put_lease_lost()
+        self._is_registered = False
+
+    def _start_over(self) -> None:
+        """Come back under a new name once the control thread has cleaned up."""
         self._desk.fresh_start.wait()
         self.register()
+        logger.info("supervisor started over id=%s", self._id)
 
 
 def _bare(outcome: Outcome) -> Outcome:

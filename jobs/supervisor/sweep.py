@@ -23,6 +23,7 @@ class Sweeper:
     def sweep(self, *, now: datetime) -> int:
         """Take back the jobs of dead supervisors; return how many."""
         others = queue.live_others(supervisor_id=self._supervisor_id)
+        self._seen = {other.pk: self._seen[other.pk] for other in others if other.pk in self._seen}
         self.is_eldest = all(other.pk > self._supervisor_id for other in others)
         for other in others:
             if self._is_dead(other) and queue.mark_lost(supervisor_id=other.pk, beats=other.beats, now=now):

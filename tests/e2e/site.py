@@ -92,7 +92,7 @@ class Site:
         return self.rows("SELECT * FROM jobs_attempt WHERE job_id = ? ORDER BY fence", id_)
 
     def states(self) -> dict[str, int]:
-        return {state: count for state, count in self.rows("SELECT state, COUNT(*) FROM jobs_job GROUP BY state")}
+        return dict(map(tuple, self.rows("SELECT state, COUNT(*) FROM jobs_job GROUP BY state")))
 
     def wait_for_state(self, id_: str, *states: str, timeout_seconds: float = LONG_SECONDS) -> sqlite3.Row:
         wait_until(lambda: self.job(id_)["state"] in states, timeout_seconds=timeout_seconds)
@@ -100,9 +100,7 @@ class Site:
 
     def wait_until_settled(self, timeout_seconds: float = LONG_SECONDS) -> None:
         """Wait until every job is final."""
-        wait_until(
-            lambda: set(self.states()) <= {"completed", "dead", "cancelled"}, timeout_seconds=timeout_seconds
-        )
+        wait_until(lambda: set(self.states()) <= {"completed", "dead", "cancelled"}, timeout_seconds=timeout_seconds)
 
     def lines(self, first_word: str = "") -> list[list[str]]:
         """Return the ledger's lines, split into words; only those that start with `first_word`."""

@@ -1,5 +1,6 @@
 """P11: stopping is graceful, bounded and free."""
 
+import os
 import signal
 import time
 
@@ -70,9 +71,6 @@ def test_it_releases_what_was_claimed_ahead(site: Site) -> None:
 
 def test_it_stops_when_the_whole_process_group_gets_the_signal(site: Site) -> None:
     supervisor = _start_running(site, command="sleep 1")
-
-    psutil.Process(supervisor.pid)
-    import os
 
     os.killpg(supervisor.pid, signal.SIGTERM)
 
