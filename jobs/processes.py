@@ -25,11 +25,13 @@ FENCE_VARIABLE = "QUEUECTL_FENCE"
 MARKERS = (JOB_VARIABLE, FENCE_VARIABLE)  # together they name one run of one job
 SUPERVISOR_VARIABLE = "QUEUECTL_SUPERVISOR"
 
+_JOB_ENTRY_PREFIX = os.fsencode(f"{JOB_VARIABLE}=")
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _START_TICKS_FIELD = 22  # proc_pid_stat(5), counted from 1
 _STATE_FIELD = 3
 _DEAD_STATES = frozenset({"Z", "X"})
 _PAUSE_SECONDS = 0.001  # a killed process takes about that long to go, a new program to show its environment
+_EMPTY_LOOKS = 5  # two let a process that forks and exits all the time slip through on a busy machine
 _ORPHANS_KILL_SECONDS = 5.0  # only a process stuck in the kernel resists longer; nothing ends that one
 
 
@@ -329,7 +331,16 @@ def kill_marked(supervisor_id: str, *, timeout_seconds: float) -> int:
     Ends when none is left, or when the time is over: a process stuck in the kernel may resist.
     """
     entry = os.fsencode(f"{SUPERVISOR_VARIABLE}={supervisor_id}")
-    return _kill_all(lambda: [pid for pid in _other_pids() if entry in _entries(pid)], _kill, timeout_seconds)
+    return _kill_all(_other_pids, lambda pid: _kill_if_marked(pid, entry), timeout_seconds)
+
+
+def _kill_if_marked(pid: int, entry: bytes) -> bool:
+    """Kill a process with this entry in its environment; with its group if a job started it, in its session."""
+    entries = _entries(pid)
+    if entry not in entries:
+        return False
+    is_of_job = any(entry.startswith(_JOB_ENTRY_PREFIX) for entry in entries)
+    return _kill_with_group(pid) if is_of_job else _kill(pid)
 
 
 def kill_orphans() -> int:
@@ -352,11 +363,11 @@ def kill_children() -> int:
 
 
 def _kill_all(find: Callable[[], list[int]], kill: Callable[[int], bool], timeout_seconds: float) -> int:
-    """Kill what is found until two looks in a row find nothing: one may miss a process that just then forks."""
+    """Kill what is found until several looks in a row find nothing: one may miss a process that just then forks."""
     killed: set[int] = set()
     deadline = time.monotonic() + timeout_seconds
     empty_looks = 0
-    while empty_looks < 2:
+    while empty_looks < _EMPTY_LOOKS:
         found = {pid for pid in find() if kill(pid)}
         empty_looks = 0 if found else empty_looks + 1
         killed |= found
@@ -367,7 +378,8 @@ def _kill_all(find: Callable[[], list[int]], kill: Callable[[int], bool], timeou
 
 
 def _other_pids() -> list[int]:
-    return [pid for pid in psutil.pids() if pid != os.getpid()]
+    """Return the newest first: what forks and exits all the time is gone before the end of a long list is reached."""
+    return sorted((pid for pid in psutil.pids() if pid != os.getpid()), reverse=True)
 
 
 def _entries(pid: int) -> list[bytes]:

@@ -144,7 +144,8 @@ def test_it_does_not_kill_itself():
 
 def test_it_kills_processes_that_keep_forking():
     hopper = "import os\nwhile True:\n  if os.fork(): os._exit(0)"
-    process = marked("hopping", sys.executable, "-c", hopper)
+    command = ["env", f"{processes.JOB_VARIABLE}=1", sys.executable, "-c", hopper]
+    process = marked("hopping", *command)
     process.wait()
     processes.kill_marked("hopping", timeout_seconds=10)
     assert processes.kill_marked("hopping", timeout_seconds=10) == 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-AHEAD_SECONDS = 0.03  # work claimed beyond what runs: covers a turn of the store, and is lost time for nobody
+AHEAD_SECONDS = 0.05  # work claimed beyond what runs: twice what lies between two turns of the store
 AHEAD_MAX_JOBS = 400  # a thread's share of no-op jobs; past this a larger transaction gains nothing (PERFORMANCE)
 RUN_SECONDS_MIN = 0.00002  # a no-op task; keeps the division sane
 WEIGHT = 0.3  # of the newest job in the average: ten jobs change the picture

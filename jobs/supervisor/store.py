@@ -21,7 +21,7 @@ logger = logging.getLogger("jobs.supervisor")
 
 POLL_SECONDS = 0.005  # between two looks at whether anything changed, while a worker is free
 BUSY_POLL_SECONDS = 0.1  # … while none is: only requests to cancel or stop can matter
-RECORD_DELAY_SECONDS = 0.02  # how long an end may wait for company; see DESIGN, "Batches follow the work"
+BATCH_SECONDS = 0.02  # how long an end or a claim may wait for company; see DESIGN, "Batches follow the work"
 RECORD_MAX = 1_000  # ends in one transaction
 LOOK_SECONDS = 1.0  # between two looks at other supervisors, settings and requests; no wake-up is lost for longer
 REQUESTS_SECONDS = 0.2  # … when the database did change
@@ -60,8 +60,7 @@ class Store(threading.Thread):
         self._sweeper = Sweeper(row.pk)
         self._policies = queue.load_policies(now=now)
         self._desk.renewed = time.monotonic()
-        self._next_beat = self._next_look = 0.0
-        self._next_requests = 0.0
+        self._next_beat = self._next_look = self._next_requests = self._last_turn = 0.0
         self._token: int | None = None
         self._may_have_work = True
         self._next_due_at: datetime | None = None
@@ -81,13 +80,21 @@ class Store(threading.Thread):
         if self._failures:
             return self._back_off_seconds()
         wishes = self._desk.wishes
-        if wishes.room > 0 and self._may_have_work:
-            return 0
+        poll_seconds = POLL_SECONDS if wishes.room > 0 else BUSY_POLL_SECONDS
+        return min(poll_seconds, self._seconds_to_turn(wishes, now=datetime.now(UTC), clock=time.monotonic()))
+
+    def _seconds_to_turn(self, wishes: Wishes, *, now: datetime, clock: float) -> float:
+        """Return how long the next turn may wait. While every worker has work in hand, batches may grow."""
+        is_urgent = wishes.is_hungry or wishes.is_closing
+        moments = [self._next_beat]
         if self._desk.has_unrecorded:
-            if wishes.is_hungry or wishes.is_closing:
-                return 0
-            return max(0.0, self._desk.unrecorded_since + RECORD_DELAY_SECONDS - time.monotonic())
-        return POLL_SECONDS if wishes.room > 0 else BUSY_POLL_SECONDS
+            moments.append(clock if is_urgent else self._desk.unrecorded_since + BATCH_SECONDS)
+        if wishes.room > 0 and (self._may_have_work or self._is_due(now)):
+            moments.append(clock if is_urgent else self._last_turn + BATCH_SECONDS)
+        return max(0.0, min(moments) - clock)
+
+    def _is_due(self, now: datetime) -> bool:
+        return self._next_due_at is not None and self._next_due_at <= now
 
     def _back_off_seconds(self) -> float:
         first, last = BACK_OFF_SECONDS
@@ -116,7 +123,7 @@ class Store(threading.Thread):
         clock = time.monotonic()
         wishes = self._desk.wishes
         self._notice_changes()
-        if self._is_turn_due(wishes, now=now, clock=clock):
+        if self._seconds_to_turn(wishes, now=now, clock=clock) == 0:
             self._turn(wishes, now=now, clock=clock)
         if clock >= self._next_look or (self._may_have_work and clock >= self._next_requests):
             self._look(now=now, clock=clock)
@@ -130,20 +137,11 @@ class Store(threading.Thread):
             self._token = token
             self._may_have_work = True
 
-    def _is_turn_due(self, wishes: Wishes, *, now: datetime, clock: float) -> bool:
-        if clock >= self._next_beat:
-            return True
-        if self._desk.has_unrecorded:
-            return wishes.is_hungry or wishes.is_closing or clock >= self._desk.unrecorded_since + RECORD_DELAY_SECONDS
-        return wishes.room > 0 and (self._may_have_work or self._is_due(now))
-
-    def _is_due(self, now: datetime) -> bool:
-        return self._next_due_at is not None and self._next_due_at <= now
-
     def _turn(self, wishes: Wishes, *, now: datetime, clock: float) -> None:
         """Make one transaction: sign of life, what ended, what runs, what is next."""
         ended, room = self._desk.look_at_ended(self._record_limit), wishes.room
         is_beat = clock >= self._next_beat
+        self._last_turn = clock
         with transaction.atomic():
             if is_beat:
                 self._beat(wishes, now)

@@ -1,5 +1,6 @@
 """Workers and processes for the tests of the runners."""
 
+import contextlib
 import json
 import os
 import random
@@ -37,7 +38,7 @@ class ActingWorker:
     """A subprocess that runs shell jobs, each in its own thread, as a worker would."""
 
     def __init__(self) -> None:
-        environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.runners.acting_worker"],
             stdin=subprocess.PIPE,
@@ -114,4 +115,5 @@ def nap() -> Iterator[Nap]:
     nap = Nap()
     yield nap
     for pid in nap.sleepers:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
