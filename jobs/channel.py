@@ -31,7 +31,7 @@ class Channel:
 
     def send(self, **message: Any) -> bool:
         """Send a message, or keep it for `flush` if the peer has no room. Return whether all is sent."""
-        line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             self._unsent += line
             return self._flush()

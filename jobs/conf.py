@@ -87,7 +87,7 @@ KNOBS: dict[str, Knob] = {
             default=3_600.0,
             minimum=0,
             maximum=365 * DAY_SECONDS,
-            help="the longest wait between two attempts",
+            help="the longest wait between two attempts, before jitter",
         ),
         Knob(
             name="jitter",

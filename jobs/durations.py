@@ -3,8 +3,8 @@
 import re
 
 UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[dhms])")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 EXAMPLES = "90s, 10m, 1h30m or 2d"
 
 

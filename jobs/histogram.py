@@ -35,9 +35,9 @@ def percentile(histogram: Sequence[int], share: float) -> float | None:
 
     What lies beyond the last bound is reported as the last bound.
     """
-    wanted = share * sum(histogram)
-    if not wanted:
+    if not any(histogram):
         return None
+    wanted = max(1.0, share * sum(histogram))
     seen = 0
     for bound, count in zip(BUCKET_SECONDS, histogram, strict=False):
         seen += count

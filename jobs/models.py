@@ -4,9 +4,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from jobs.new_job import NAME_MAX_CHARACTERS
 from jobs.states import FINAL, Ending, Kind, State
 
-NAME_MAX_LENGTH = 64  # ids and queue names; the longest id django.tasks allows
 ALL_QUEUES = "*"  # the Config row that holds the defaults; no queue may have this name
 
 
@@ -62,9 +62,9 @@ class Supervisor(models.Model):
 class Job(models.Model):
     """A request to run something, with its state. A requeued job keeps its row, its attempts and its fence."""
 
-    id = models.CharField(max_length=NAME_MAX_LENGTH, primary_key=True)
+    id = models.CharField(max_length=NAME_MAX_CHARACTERS, primary_key=True)
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    queue = models.CharField(max_length=NAME_MAX_LENGTH, default="default")
+    queue = models.CharField(max_length=NAME_MAX_CHARACTERS, default="default")
     state = models.CharField(max_length=16, choices=State.choices)
     priority = models.SmallIntegerField(default=0)  # -100 to 100, larger runs sooner
 
@@ -112,6 +112,7 @@ class Job(models.Model):
         )
         constraints = (
             models.CheckConstraint(name="jobs_job_id_not_empty", condition=~Q(id="")),
+            models.CheckConstraint(name="jobs_job_queue_named", condition=~Q(queue__in=("", ALL_QUEUES))),
             models.CheckConstraint(name="jobs_job_state_known", condition=Q(state__in=State.values)),
             models.CheckConstraint(
                 name="jobs_job_kind_has_its_fields",
@@ -179,7 +180,10 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=("job", "fence"), name="jobs_attempt_one_per_claim"),)
+        constraints = (
+            models.UniqueConstraint(fields=("job", "fence"), name="jobs_attempt_one_per_claim"),
+            models.CheckConstraint(name="jobs_attempt_outcome_known", condition=Q(outcome__in=Ending.values)),
+        )
 
     def __str__(self) -> str:
         return f"{self.job_id} attempt {self.number}"
@@ -195,7 +199,7 @@ class Attempt(models.Model):
 class Config(models.Model):
     """What people set: one row for the defaults (`*`) and one for each queue that differs. None is not set."""
 
-    queue = models.CharField(max_length=NAME_MAX_LENGTH, primary_key=True)
+    queue = models.CharField(max_length=NAME_MAX_CHARACTERS, primary_key=True)
     max_retries = models.PositiveSmallIntegerField(null=True, blank=True)
     backoff_base = models.FloatField(null=True, blank=True)
     backoff_max = models.FloatField(null=True, blank=True)  # seconds
@@ -219,11 +223,11 @@ class Config(models.Model):
 class Counter(models.Model):
     """What one supervisor saw of one queue in one minute. A total is a sum over writers.
 
-    The histograms count jobs per bucket of `stats.BUCKET_SECONDS`.
+    The histograms count jobs per bucket of `histogram.BUCKET_SECONDS`.
     """
 
     minute = models.DateTimeField()
-    queue = models.CharField(max_length=NAME_MAX_LENGTH)
+    queue = models.CharField(max_length=NAME_MAX_CHARACTERS)
     writer = models.PositiveBigIntegerField()  # the supervisor's id; its row may be gone
     enqueued = models.PositiveIntegerField(default=0)
     completed = models.PositiveIntegerField(default=0)

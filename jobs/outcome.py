@@ -20,6 +20,11 @@ class Advice(StrEnum):
     NEVER = "never"  # no further attempt: straight to the Dead Letter Queue (exit 100, bad signature)
 
 
+def storable(text: str | None) -> str | None:
+    """Return `text` as every database takes it: NUL shown as its symbol, lone surrogates as question marks."""
+    return None if text is None else text.replace("\0", "␀").encode(errors="replace").decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """What an attempt printed: its first and its last part, and how many bytes between them were dropped."""
@@ -31,9 +36,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One claimed job, with all a worker needs to run it and all a supervisor needs to record it."""
+    """One claimed job, with all a worker needs to run it and all a supervisor needs to record it.
+
+    `supervisor_id` and `fence` tell it from every other claim, even of a later job that was given the id of a deleted
+    one and starts counting anew.
+    """
 
     id: str
+    supervisor_id: int
     fence: int
     attempt: int
     kind: Kind
@@ -69,7 +79,7 @@ class Claim:
 
 
 _CLAIM_WIRE = (
-    "id", "fence", "attempt", "kind", "queue", "command", "uses_shell", "cwd", "env", "signature",
+    "id", "supervisor_id", "fence", "attempt", "kind", "queue", "command", "uses_shell", "cwd", "env", "signature",
     "task", "args", "kwargs", "max_retries", "timeout_seconds", "postponements",
 )  # fmt: skip
 

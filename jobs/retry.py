@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from jobs.outcome import Advice, Claim, Outcome
 from jobs.states import Ending, State
 
-POSTPONEMENTS_MAX = 20  # exit 75 is free this often; with the default backoff that is two thirds of a day
+POSTPONEMENTS_MAX = 20  # exit 75 is free this often; with the default backoff that is ten hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

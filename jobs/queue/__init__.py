@@ -33,9 +33,9 @@ from jobs.queue._prune import prune as prune
 from jobs.queue._rescue import rescue as rescue
 from jobs.queue._supervisors import Requests as Requests
 from jobs.queue._supervisors import forget_old as forget_old
+from jobs.queue._supervisors import gone_with_jobs as gone_with_jobs
 from jobs.queue._supervisors import heartbeat as heartbeat
 from jobs.queue._supervisors import live_others as live_others
-from jobs.queue._supervisors import lost_with_jobs as lost_with_jobs
 from jobs.queue._supervisors import mark_lost as mark_lost
 from jobs.queue._supervisors import mark_stopped as mark_stopped
 from jobs.queue._supervisors import register as register

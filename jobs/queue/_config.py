@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from jobs import conf, new_job, retry
-from jobs.errors import NotFound
+from jobs.errors import InvalidInput, NotFound
 from jobs.models import ALL_QUEUES, Config
 
 
@@ -67,7 +67,12 @@ def unset_knob(name: str, *, queue: str | None = None) -> bool:
 
 
 def pause(queue: str, *, now: datetime, until: datetime | None = None, reason: str | None = None) -> None:
-    """Stop handing out jobs of `queue`. Running jobs go on. A second pause replaces reason and end of the first."""
+    """Stop handing out jobs of `queue`. Running jobs go on. A second pause replaces reason and end of the first.
+
+    Raise InvalidInput if it would be over already.
+    """
+    if until is not None and until <= now:
+        raise InvalidInput("until", "must be in the future")
     _write(queue, {"paused_at": now, "paused_until": until, "paused_reason": reason})
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 
 from jobs import new_job
-from jobs.errors import NotFound, QueueError, WrongState
+from jobs.errors import InvalidInput, NotFound, QueueError, WrongState
 from jobs.models import Job
 from jobs.new_job import shown
 from jobs.queue._prune import delete_jobs
@@ -64,12 +64,18 @@ def discard(ids: Sequence[str], *, now: datetime) -> Report:
     return _each(DISCARD, ids, now)
 
 
+CHANGEABLE = ("queue", "priority", "max_retries", "timeout")
+
+
 def change_settings(id_: str, *, fields: Mapping[str, Any], now: datetime) -> None:
     """Replace how a waiting job is executed: its queue, priority, max_retries and timeout; None is not set.
 
     `fields` are keys of the JSON form, read as `enqueue` reads them. Raise InvalidInput, NotFound or WrongState. What
     is executed cannot be changed, here or anywhere.
     """
+    for name in fields:
+        if name not in CHANGEABLE:
+            raise InvalidInput(shown(name), f"cannot be changed; only {', '.join(CHANGEABLE)} can")
     # Checked as part of a whole job, so that no second reading of these fields can drift from the first.
     wanted = new_job.from_fields({**fields, "command": UNUSED_COMMAND}, now=now)
     changed = Job.objects.filter(pk=id_, state__in=sorted(WAITING)).update(
@@ -95,9 +101,12 @@ def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[
     Jobs that are added meanwhile may be left out. Stop iterating to stop.
     """
     last = ""
-    matching = jobs.filter(state__in=sorted(verb.states)).order_by("pk")
+    # One state is compared, not looked up in a list: the index of dead jobs is used for a comparison only.
+    states = sorted(verb.states)
+    in_state = {"state": states[0]} if len(states) == 1 else {"state__in": states}
+    matching = jobs.filter(**in_state).order_by("pk")
     while ids := list(matching.filter(pk__gt=last).values_list("pk", flat=True)[:JOBS_PER_TRANSACTION]):
-        yield verb.change(Job.objects.filter(pk__in=ids, state__in=sorted(verb.states)), now)
+        yield verb.change(Job.objects.filter(pk__in=ids, state__in=states), now)
         last = ids[-1]
 
 
@@ -132,8 +141,13 @@ def _requeue(jobs: QuerySet[Job], now: datetime) -> int:
 
 
 def _cancel(jobs: QuerySet[Job], now: datetime) -> int:
-    waiting = jobs.filter(state__in=sorted(WAITING)).update(state=State.CANCELLED, finished_at=now)
-    return waiting + jobs.filter(state=State.PROCESSING).update(cancel_requested_at=now)
+    # One statement: a job that moved on between two would be missed by both.
+    is_running = Q(state=State.PROCESSING)
+    return jobs.update(
+        state=Case(When(is_running, then=F("state")), default=Value(State.CANCELLED)),
+        finished_at=Case(When(is_running, then=Value(None)), default=Value(now), output_field=DateTimeField()),
+        cancel_requested_at=now,
+    )
 
 
 def _delete(jobs: QuerySet[Job], _now: datetime) -> int:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from jobs.models import ALL_QUEUES, Attempt, Counter, Job
 from jobs.queue._config import Policies
+from jobs.sql import conditions
 
 PRUNED_PER_TRANSACTION = 500  # some milliseconds of the write lock
 COUNTERS_KEPT = timedelta(days=8)  # the longest window shown is seven days
@@ -25,7 +26,7 @@ def prune(*, policies: Policies, now: datetime, older_than_seconds: float | None
 
 
 def _by_retention(policies: Policies, now: datetime, older_than_seconds: float | None) -> Iterator[QuerySet[Job]]:
-    old = Job.objects.filter(state__in=("cancelled", "completed")).order_by("finished_at", "pk")
+    old = Job.objects.filter(conditions.DONE).order_by("finished_at", "pk")
     if older_than_seconds is not None:
         yield old.filter(finished_at__lt=now - timedelta(seconds=older_than_seconds))
         return
@@ -40,6 +41,6 @@ def _by_retention(policies: Policies, now: datetime, older_than_seconds: float |
 @transaction.atomic
 def delete_jobs(jobs: QuerySet[Job]) -> int:
     """Delete these jobs and their attempts; return how many. The rows must be in a final state."""
-    ids = list(jobs.values_list("pk", flat=True))
+    ids = list(jobs.select_for_update().values_list("pk", flat=True))
     Attempt.objects.filter(job__in=ids).delete()
     return Job.objects.filter(pk__in=ids, state__in=("cancelled", "completed", "dead")).delete()[0]

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from jobs.models import Job, Supervisor
-from jobs.outcome import Advice, Claim, Outcome
+from jobs.models import Attempt, Job, Supervisor
+from jobs.outcome import Advice, Claim, Outcome, Output
 from jobs.queue._config import load_policies
+from jobs.queue._counters import count
 from jobs.queue._turn import Ended, Recorded, log, record
 from jobs.states import Ending, Kind, State
 
@@ -31,27 +32,44 @@ def rescue(*, supervisor: Supervisor, now: datetime) -> list[Recorded]:
 def _rescue_batch(supervisor: Supervisor, now: datetime) -> list[Recorded]:
     with transaction.atomic():
         held = Job.objects.filter(state=State.PROCESSING, supervisor=supervisor).order_by("pk")
-        ended = [_lost(job, supervisor, now) for job in held[:RESCUED_PER_TRANSACTION]]
+        jobs = list(held[:RESCUED_PER_TRANSACTION])
+        running = {attempt.job_id: attempt for attempt in Attempt.objects.filter(job__in=jobs, outcome__isnull=True)}
+        ended = [
+            Ended(claim=_claim(job, supervisor.pk, now), outcome=_lost(job, running.get(job.pk), supervisor, now))
+            for job in jobs
+        ]
         recorded = record(ended, policies=load_policies(now=now), host=supervisor.host, now=now, chance=_never)
+        # Under the name of the lost one, which writes no more: the rescuer keeps its own counts in memory.
+        count(recorded=recorded, claims=(), known={}, writer=supervisor.pk)
     log(recorded)
     return recorded
 
 
-def _lost(job: Job, supervisor: Supervisor, now: datetime) -> Ended:
-    outcome = Outcome(
+def _lost(job: Job, running: Attempt | None, supervisor: Supervisor, now: datetime) -> Outcome:
+    """Return the end of an attempt, with what is known of it from the time it ran."""
+    started_at = job.started_at or job.claimed_at or now
+    return Outcome(
         ending=Ending.LOST,
         advice=Advice.AT_ONCE,
-        started_at=job.started_at or job.claimed_at or now,
+        started_at=started_at,
         finished_at=now,
-        run_seconds=(now - (job.started_at or job.claimed_at or now)).total_seconds(),
+        run_seconds=max(0.0, (now - started_at).total_seconds()),
+        pid=running.pid if running else None,
         error=f"its supervisor ({supervisor}) died",
+        output=_printed(running),
     )
-    return Ended(claim=_claim(job, now), outcome=outcome)
 
 
-def _claim(job: Job, now: datetime) -> Claim:
+def _printed(running: Attempt | None) -> Output:
+    if running is None:
+        return Output()
+    return Output(head=running.output_head, tail=running.output_tail, dropped_bytes=running.output_dropped_bytes)
+
+
+def _claim(job: Job, supervisor_id: int, now: datetime) -> Claim:
     return Claim(
         id=job.pk,
+        supervisor_id=supervisor_id,
         fence=job.fence,
         attempt=job.attempts,
         kind=Kind(job.kind),

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
 from jobs.errors import NotFound
-from jobs.models import Supervisor
+from jobs.models import Job, Supervisor
 from jobs.states import State
 
 KEEP_GONE = timedelta(days=1)  # a stopped or lost supervisor stays listed this long, for who looks the next morning
@@ -65,8 +65,8 @@ def request_stop(*, ids: list[int] | None, grace_seconds: float | None, now: dat
 
 def forget_old(*, now: datetime) -> int:
     """Delete the rows of supervisors that are long gone and hold no job."""
-    gone = Supervisor.objects.filter(heartbeat_at__lt=now - KEEP_GONE, job__isnull=True)
-    return gone.exclude(stopped_at__isnull=True, lost_at__isnull=True).delete()[0]
+    gone = Supervisor.objects.filter(Q(lost_at__isnull=False) | Q(stopped_at__isnull=False))
+    return gone.filter(heartbeat_at__lt=now - KEEP_GONE).exclude(pk__in=_holding()).delete()[0]
 
 
 def live_others(*, supervisor_id: int) -> list[Supervisor]:
@@ -75,6 +75,11 @@ def live_others(*, supervisor_id: int) -> list[Supervisor]:
     return list(live.exclude(pk=supervisor_id).order_by("pk"))
 
 
-def lost_with_jobs() -> list[Supervisor]:
-    """Return the supervisors that were taken for dead and whose jobs have not all been taken back."""
-    return list(Supervisor.objects.filter(lost_at__isnull=False, job__state=State.PROCESSING).distinct())
+def gone_with_jobs() -> list[Supervisor]:
+    """Return the supervisors that stopped or were taken for dead, and whose jobs have not all been taken back."""
+    gone = Supervisor.objects.filter(Q(lost_at__isnull=False) | Q(stopped_at__isnull=False))
+    return list(gone.filter(pk__in=_holding()))
+
+
+def _holding() -> QuerySet[Job, Any]:
+    return Job.objects.filter(state=State.PROCESSING, supervisor__isnull=False).values("supervisor")

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import retry, sql
 from jobs.models import Job
-from jobs.outcome import Claim, Outcome, Output
+from jobs.outcome import Claim, Outcome, Output, storable
 from jobs.queue._config import Policies
+from jobs.sql import conditions
 from jobs.sql.rows import Finish
 from jobs.states import State
 
@@ -81,12 +82,13 @@ def _finish(end: Ended, *, policies: Policies, now: datetime, chance: float) -> 
     decision = retry.decide(claim=end.claim, outcome=outcome, policy=policies.retry(end.claim.queue), chance=chance)
     return Finish(
         id=end.claim.id,
+        supervisor_id=end.claim.supervisor_id,
         fence=end.claim.fence,
         state=decision.state,
         state_if_cancelled=State.COMPLETED if decision.state is State.COMPLETED else State.CANCELLED,
         ending=outcome.ending,
         exit_code=outcome.exit_code,
-        error=outcome.error,
+        error=storable(outcome.error),
         started_at=outcome.started_at,
         ended_at=outcome.finished_at,
         run_at=decision.run_at,
@@ -98,6 +100,7 @@ def _finish(end: Ended, *, policies: Policies, now: datetime, chance: float) -> 
 def _unstarted(claim: Claim, now: datetime) -> Finish:
     return Finish(
         id=claim.id,
+        supervisor_id=claim.supervisor_id,
         fence=claim.fence,
         state=State.PENDING,
         state_if_cancelled=State.CANCELLED,
@@ -130,32 +133,33 @@ def _attempt_row(claim: Claim, outcome: Outcome, host: str) -> tuple[Any, ...]:
         outcome.run_seconds,
         outcome.ending,
         outcome.exit_code,
-        outcome.error,
-        outcome.traceback,
-        outcome.output.head,
-        outcome.output.tail,
+        storable(outcome.error),
+        storable(outcome.traceback),
+        storable(outcome.output.head),
+        storable(outcome.output.tail),
         outcome.output.dropped_bytes,
     )
 
 
 def note_running(claim: Claim, *, pid: int, started_at: datetime, output: Output, host: str) -> bool:
     """Show an attempt while it runs: where, since when, and what it printed so far. Return whether it is still ours."""
-    owned = Job.objects.filter(pk=claim.id, fence=claim.fence, state=State.PROCESSING)
-    if not owned.update(started_at=started_at):
-        return False
+    owned = Job.objects.filter(pk=claim.id, supervisor=claim.supervisor_id, fence=claim.fence, state=State.PROCESSING)
     running = (claim.id, claim.fence, claim.attempt, host, pid, started_at, None, None, None, None, None, None)
-    printed = (output.head, output.tail, output.dropped_bytes)
-    sql.for_connection(connection).record_attempts(connection, [(*running, *printed)])
+    printed = (storable(output.head), storable(output.tail), output.dropped_bytes)
+    with transaction.atomic():
+        if not owned.update(started_at=started_at):
+            return False
+        sql.for_connection(connection).record_attempts(connection, [(*running, *printed)])
     return True
 
 
 def promote(*, now: datetime) -> int:
     """Make due jobs pending: those whose scheduled time or whose backoff is over. Return how many."""
-    deferred = Job.objects.filter(state__in=("failed", "scheduled"), run_at__lte=now).order_by("run_at")
+    deferred = Job.objects.filter(conditions.DEFERRED, run_at__lte=now).order_by("run_at")
     due = list(deferred.values_list("pk", flat=True)[:PROMOTED_PER_TURN_MAX])
     if not due:
         return 0
-    return Job.objects.filter(pk__in=due, state__in=("failed", "scheduled")).update(state=State.PENDING)
+    return Job.objects.filter(conditions.DEFERRED, pk__in=due).update(state=State.PENDING)
 
 
 def claim(
@@ -182,7 +186,7 @@ def _with_timeout(taken: Claim, policies: Policies) -> Claim:
 
 def next_due_at() -> datetime | None:
     """Return when the next scheduled job or retry is due; None if nothing is deferred."""
-    deferred = Job.objects.filter(state__in=("failed", "scheduled")).order_by("run_at")
+    deferred = Job.objects.filter(conditions.DEFERRED).order_by("run_at")
     return deferred.values_list("run_at", flat=True).first()
 
 

@@ -15,6 +15,7 @@ class Finish:
     """
 
     id: str
+    supervisor_id: int
     fence: int
     state: State
     state_if_cancelled: State

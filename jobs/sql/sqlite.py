@@ -55,8 +55,8 @@ RETURNING priority, id, fence, attempts, kind, queue, command, uses_shell, cwd, 
           max_retries, timeout_seconds, postponements, enqueued_at, run_at
 """
 
-# SQLite allows 500 terms in a compound SELECT; a site with more queues claims from the rest in its next turn.
-QUEUES_PER_CLAIM_MAX = 400
+# SQLite allows 500 terms in a compound SELECT; more queues are a compound of compounds.
+COMPOUND_MAX = 400
 
 CHECKPOINT_WAIT_MS = 500  # for readers to finish; writers wait as long, and another try comes soon
 WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
@@ -74,7 +74,8 @@ WITH ended AS (
            json_extract(value, '$[8]') AS ended_at,
            json_extract(value, '$[9]') AS run_at,
            json_extract(value, '$[10]') AS refund,
-           json_extract(value, '$[11]') AS postponed
+           json_extract(value, '$[11]') AS postponed,
+           json_extract(value, '$[12]') AS supervisor_id
       FROM json_each(%s)
 )
 UPDATE jobs_job
@@ -93,6 +94,7 @@ UPDATE jobs_job
   FROM ended
  WHERE jobs_job.id = ended.id
    AND jobs_job.fence = ended.fence
+   AND jobs_job.supervisor_id = ended.supervisor_id
    AND jobs_job.state = 'processing'
 RETURNING jobs_job.id, jobs_job.state
 """
@@ -179,21 +181,28 @@ def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:
 def claim(
     connection: BaseDatabaseWrapper, *, queues: Sequence[str], limit: int, supervisor_id: int, now: datetime
 ) -> list[Claim]:
-    queues = queues[:QUEUES_PER_CLAIM_MAX]
-    candidates = "UNION ALL".join([NEXT_OF_QUEUE] * len(queues))
+    candidates = _union([NEXT_OF_QUEUE] * len(queues))
     per_queue = [value for queue in queues for value in (queue, limit)]
     with connection.cursor() as cursor:
         cursor.execute(CLAIM.format(candidates=candidates), [supervisor_id, _time(connection, now), *per_queue, limit])
         rows = cursor.fetchall()
     rows.sort(key=lambda row: (-row[0], row[-1], row[1]))  # RETURNING promises no order
-    return [_claim(row, now) for row in rows]
+    return [_claim(row, supervisor_id, now) for row in rows]
 
 
-def _claim(row: Sequence[Any], now: datetime) -> Claim:
+def _union(selects: list[str]) -> str:
+    if len(selects) <= COMPOUND_MAX:
+        return " UNION ALL ".join(selects)
+    chunks = [selects[start : start + COMPOUND_MAX] for start in range(0, len(selects), COMPOUND_MAX)]
+    return _union([f"SELECT * FROM ({_union(chunk)})" for chunk in chunks])  # noqa: S608 - of our own statements
+
+
+def _claim(row: Sequence[Any], supervisor_id: int, now: datetime) -> Claim:
     (_, id_, fence, attempt, kind, queue, command, uses_shell, cwd, env, signature, task, args, kwargs, *rest) = row
     max_retries, timeout_seconds, postponements, enqueued_at, run_at = rest
     return Claim(
         id=id_,
+        supervisor_id=supervisor_id,
         fence=fence,
         attempt=attempt,
         kind=Kind(kind),
@@ -230,6 +239,7 @@ def finish(connection: BaseDatabaseWrapper, finishes: Sequence[Finish]) -> dict[
             _time(connection, end.run_at),
             end.refund,
             end.postponed,
+            end.supervisor_id,
         )
         for end in finishes
     ]

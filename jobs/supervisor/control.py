@@ -21,7 +21,7 @@ from jobs.states import Ending
 from jobs.supervisor.desk import Desk, News, Running, Wishes
 from jobs.supervisor.options import Options
 from jobs.supervisor.pacing import Pace
-from jobs.supervisor.pool import Handle
+from jobs.supervisor.pool import Handle, Held
 from jobs.supervisor.store import Store
 from jobs.supervisor.team import Message, Team
 
@@ -122,31 +122,40 @@ class Control:
         if "ended" in message:
             self._note_end(handle, message)
         elif "returned" in message:
-            returned = [handle.take_back((id_, fence)) for id_, fence in message["returned"]]
-            self._put_in_buffer(claim for claim in returned if claim is not None)
+            for id_, fence in message["returned"]:
+                self._note_return(handle.take_back((id_, fence)))
         elif "running" in message:
             self._note_running(handle, message)
         elif "died" in message:
-            ended, unstarted = handle.bury()
+            ended, unstarted = handle.settle()
             logger.warning("worker died pid=%s exit_code=%s jobs=%s", handle.pid, message["died"], len(ended))
             self._desk.put_ended(ended)
             self._put_in_buffer(unstarted)
 
     def _note_end(self, handle: Handle, message: Message) -> None:
         id_, fence = message["ended"]
-        claim = handle.take_back((id_, fence))
-        if claim is not None:
+        held = handle.take_back((id_, fence))
+        if held is not None:
             outcome = Outcome.from_wire(message["outcome"])
             self._pace.note(outcome.run_seconds)
-            self._desk.put_ended([Ended(claim=claim, outcome=outcome)])
+            self._desk.put_ended([Ended(claim=held.claim, outcome=outcome)])
+
+    def _note_return(self, held: Held | None) -> None:
+        if held is None:
+            return
+        self._put_in_buffer([held.claim])
+        if held.is_asked_to_end:
+            self._release([held.claim])
 
     def _note_running(self, handle: Handle, message: Message) -> None:
         id_, fence = message["running"]
         held = handle.held.get((id_, fence))
-        if held is not None:
-            started_at = datetime.fromtimestamp(message["started_at"], UTC)
-            output = Output(**message["output"])
-            self._desk.put_running(Running(claim=held.claim, pid=message["pid"], started_at=started_at, output=output))
+        if held is None:
+            return
+        started_at = datetime.fromtimestamp(message["started_at"], UTC)
+        output = Output(**message["output"])
+        held.running = Running(claim=held.claim, pid=message["pid"], started_at=started_at, output=output)
+        self._desk.put_running(held.running)
 
     def _put_in_buffer(self, claims: Iterable[Claim]) -> None:
         if not self._buffer:
@@ -158,7 +167,6 @@ class Control:
     def _read_news(self, news: News) -> None:
         if news.is_lease_lost:
             self._start_over()
-            return
         self._taken_count += len(news.claims)
         self._put_in_buffer(news.claims)
         for key in news.cancels:

@@ -126,6 +126,12 @@ class Desk:
         with self._condition:
             self._ended[0] = end
 
+    def return_unread_claims(self) -> None:
+        """Give back the claims that the control thread, which is leaving, has not taken."""
+        with self._condition:
+            self._ended += [Ended(claim=claim, outcome=None) for claim in self._news.claims]
+            self._news.claims = []
+
     def take_running(self) -> list[Running]:
         with self._condition:
             running, self._running = self._running, {}
@@ -157,7 +163,8 @@ class Desk:
         """Say that another supervisor has taken over. What had ended before is no longer ours to record."""
         with self._condition:
             self.fresh_start.clear()
-            self._news = News(is_lease_lost=True)
+            self._news.is_lease_lost = True
+            self._news.claims, self._news.cancels = [], []
             self._ended.clear()
             self._running.clear()
             self._wishes = Wishes()

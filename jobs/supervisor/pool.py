@@ -14,10 +14,10 @@ from typing import Any
 
 from jobs import worker
 from jobs.channel import Channel
-from jobs.outcome import Claim, Outcome
+from jobs.outcome import Claim, Outcome, Output
 from jobs.queue import Ended
 from jobs.states import Ending
-from jobs.supervisor.desk import Key
+from jobs.supervisor.desk import Key, Running
 
 logger = logging.getLogger("jobs.supervisor")
 
@@ -32,6 +32,11 @@ class Held:
     started: float | None = None
     kill_at: float | None = None
     kill_ending: Ending = Ending.LOST
+    running: Running | None = None  # what its worker last said of it
+
+    @property
+    def is_asked_to_end(self) -> bool:
+        return self.kill_ending in (Ending.CANCELLED, Ending.RELEASED)
 
 
 class Handle:
@@ -70,11 +75,11 @@ class Handle:
         self._note_starts()
         self.channel.send(run=[claim.to_wire() for claim in claims])
 
-    def take_back(self, key: Key) -> Claim | None:
+    def take_back(self, key: Key) -> Held | None:
         """Forget a claim that ended or was returned; return it. None: it is not ours any more."""
         held = self.held.pop(key, None)
         self._note_starts()
-        return held.claim if held else None
+        return held
 
     def running(self) -> list[Held]:
         """Return what its threads run now: it starts jobs in the order in which they were handed over."""
@@ -138,7 +143,7 @@ class Handle:
             os.close(self._pidfd)
             self._pidfd = None
 
-    def bury(self) -> tuple[list[Ended], deque[Claim]]:
+    def settle(self) -> tuple[list[Ended], deque[Claim]]:
         """Return how the jobs of a dead worker ended, and those it had not started."""
         running = self.running()
         unstarted = deque(held.claim for held in self.held.values() if held not in running)
@@ -147,15 +152,17 @@ class Handle:
         return ended, unstarted
 
     def _lost(self, held: Held) -> Outcome:
+        """Return the end of an attempt that nobody saw, with what its worker last said of it."""
         now = datetime.now(UTC)
         run_seconds = time.monotonic() - (held.started or time.monotonic())
         return Outcome(
             ending=held.kill_ending,
-            started_at=now - timedelta(seconds=run_seconds),
+            started_at=held.running.started_at if held.running else now - timedelta(seconds=run_seconds),
             finished_at=now,
             run_seconds=run_seconds,
-            pid=self.pid,
+            pid=held.running.pid if held.running else self.pid,
             error=self._cause(held),
+            output=held.running.output if held.running else Output(),
         )
 
     def _cause(self, held: Held) -> str:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from jobs import queue, sql
 from jobs.outcome import Claim, Outcome, Output
 from jobs.states import State
 from jobs.supervisor.desk import Desk, Wishes
-from jobs.supervisor.sweep import Sweeper
+from jobs.supervisor.rescuing import Rescuer
 
 logger = logging.getLogger("jobs.supervisor")
 
@@ -45,9 +45,8 @@ class Store(threading.Thread):
         self._lease_seconds: float = description["lease_seconds"]
         self._beat_seconds = min(HEARTBEAT_SECONDS_MAX, self._lease_seconds / HEARTBEATS_PER_LEASE)
         self._failures = 0
-        self._record_limit = RECORD_MAX
+        self._suspects = 0  # how many ends are recorded one by one, after they failed together
         self._completed_count = 0
-        self._counts: dict[queue.CounterKey, queue.Counts] = {}
         self._pruning: Iterator[int] = iter(())
         self._next_prune = time.monotonic() + PRUNE_SECONDS
         self.is_finished = False
@@ -57,13 +56,14 @@ class Store(threading.Thread):
         now = datetime.now(UTC)
         row = queue.register(**self._description, started_at=now, heartbeat_at=now)
         self._id = row.pk
-        self._sweeper = Sweeper(row.pk)
+        self._rescuer = Rescuer(row.pk)
         self._policies = queue.load_policies(now=now)
         self._desk.renewed = time.monotonic()
         self._next_beat = self._next_look = self._next_requests = self._last_turn = 0.0
         self._token: int | None = None
         self._may_have_work = True
         self._next_due_at: datetime | None = None
+        self._counts: dict[queue.CounterKey, queue.Counts] = {}  # of the last minutes, as stored under this id
         self._is_registered = True
         return self._id
 
@@ -107,7 +107,7 @@ class Store(threading.Thread):
             self._step()
         except _LeaseLostError:
             self._give_up_lease()
-        except (DatabaseError, InterfaceError) as error:
+        except (OperationalError, InterfaceError) as error:
             self._note_failure(error)
         except Exception:
             logger.exception("a turn failed")
@@ -127,7 +127,12 @@ class Store(threading.Thread):
             self._turn(wishes, now=now, clock=clock)
         if clock >= self._next_look or (self._may_have_work and clock >= self._next_requests):
             self._look(now=now, clock=clock)
-        if wishes.is_closing and not self._desk.has_unrecorded:
+        if wishes.is_closing:
+            self._close(now)
+
+    def _close(self, now: datetime) -> None:
+        self._desk.return_unread_claims()
+        if not self._desk.has_unrecorded:
             queue.mark_stopped(supervisor_id=self._id, now=now)
             self.is_finished = True
 
@@ -139,7 +144,7 @@ class Store(threading.Thread):
 
     def _turn(self, wishes: Wishes, *, now: datetime, clock: float) -> None:
         """Make one transaction: sign of life, what ended, what runs, what is next."""
-        ended, room = self._desk.look_at_ended(self._record_limit), wishes.room
+        ended, room = self._desk.look_at_ended(1 if self._suspects else RECORD_MAX), wishes.room
         is_beat = clock >= self._next_beat
         self._last_turn = clock
         with transaction.atomic():
@@ -175,7 +180,7 @@ class Store(threading.Thread):
     ) -> None:
         """What the transaction stored is true now: forget what was waiting for it, and say what happened."""
         self._desk.clear_ended(len(ended))
-        self._record_limit = RECORD_MAX
+        self._suspects = max(0, self._suspects - len(ended))
         if len(self._counts) > COUNTS_KEPT:
             self._counts.clear()
         self._counts |= counts
@@ -199,8 +204,8 @@ class Store(threading.Thread):
         if clock >= self._next_look:
             self._next_look = clock + LOOK_SECONDS
             self._may_have_work = True
-            self._sweeper.sweep(now=now)
-            if self._sweeper.is_eldest:
+            self._rescuer.rescue(now=now)
+            if self._rescuer.is_eldest:
                 sql.for_connection(connection).maintain(connection)
             self._prune(now=now, clock=clock)
 
@@ -234,11 +239,11 @@ class Store(threading.Thread):
         self._failures = 0
 
     def _isolate(self) -> None:
-        """Record one by one after a batch failed; an outcome that fails alone is recorded without its details."""
-        ended = self._desk.look_at_ended(1)
-        if self._record_limit == 1 and ended and ended[0].outcome is not None:
+        """Record one by one what failed together; an outcome that fails alone is recorded without its details."""
+        ended = self._desk.look_at_ended(RECORD_MAX)
+        if self._suspects and ended and ended[0].outcome is not None:
             self._desk.replace_first_ended(replace(ended[0], outcome=_bare(ended[0].outcome)))
-        self._record_limit = 1
+        self._suspects = self._suspects or len(ended)
 
     def _give_up_lease(self) -> None:
         """Have everything ended that runs under the lost name."""

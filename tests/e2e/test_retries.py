@@ -60,7 +60,7 @@ def _timeout_seen(site: Site) -> bool:
     site.enqueue({"command": "sleep 8", "max_retries": 0})
     newest = site.rows("SELECT id FROM jobs_job ORDER BY enqueued_at DESC LIMIT 1")[0]["id"]
     job = site.wait_for_state(newest, "completed", "dead")
-    return job["outcome"] == "timed_out"
+    return bool(job["outcome"] == "timed_out")
 
 
 def test_it_never_retries_exit_100_and_postpones_exit_75_at_no_charge(site: Site) -> None:

@@ -12,7 +12,7 @@ logger = logging.getLogger("jobs.supervisor")
 KILL_SECONDS = 2.0  # for what a dead supervisor's workers left; they normally end themselves within milliseconds
 
 
-class Sweeper:
+class Rescuer:
     """Watches the others' heartbeats. Silence is measured on this machine's monotonic clock, so clocks may disagree."""
 
     def __init__(self, supervisor_id: int) -> None:
@@ -20,7 +20,7 @@ class Sweeper:
         self.is_eldest = False  # of the supervisors that live: the one that does what only one should
         self._seen: dict[int, tuple[int, float]] = {}  # id: the beats last seen, and since when they are the same
 
-    def sweep(self, *, now: datetime) -> int:
+    def rescue(self, *, now: datetime) -> int:
         """Take back the jobs of dead supervisors; return how many."""
         others = queue.live_others(supervisor_id=self._supervisor_id)
         self._seen = {other.pk: self._seen[other.pk] for other in others if other.pk in self._seen}
@@ -29,8 +29,8 @@ class Sweeper:
             if self._is_dead(other) and queue.mark_lost(supervisor_id=other.pk, beats=other.beats, now=now):
                 logger.warning("supervisor lost id=%s host=%s pid=%s", other.pk, other.host, other.pid)
         rescued = 0
-        for lost in queue.lost_with_jobs():
-            rescued += len(queue.rescue(supervisor=lost, now=now))
+        for gone in queue.gone_with_jobs():
+            rescued += len(queue.rescue(supervisor=gone, now=now))
         return rescued
 
     def _is_dead(self, other: Supervisor) -> bool:

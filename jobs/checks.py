@@ -1,0 +1,129 @@
+"""System checks of the queue: what is wrong with its settings and its database, before it shows at night.
+
+Called by `manage.py check` and at the start of most commands; none of them opens a connection. The ids are stable:
+a project may silence one. Two apps labelled `jobs` are refused by Django itself.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, connection, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs import conf, sql, sqlite_options
+from jobs.models import Job
+
+SQLITE_OLDEST = (3, 35, 0)  # the first with RETURNING, which the claim needs
+OPTIONS_HINT = 'Use "OPTIONS": jobs.sqlite_options.options() for this database.'
+
+
+@checks.register(checks.Tags.compatibility)
+def check_settings(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Refuse a `JOBS` setting that the queue would trip over."""
+    configured = getattr(settings, "JOBS", {})
+    return [checks.Error(problem, id="jobs.E001") for problem in conf.problems(configured)]
+
+
+@checks.register(checks.Tags.compatibility)
+def check_database(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Refuse a database that cannot hold the queue, and warn of settings under which it keeps less than it promises."""
+    return [*_routing(), *_vendor(connection), *_sqlite(connection)]
+
+
+def _routing() -> list[checks.CheckMessage]:
+    alias = router.db_for_write(Job)
+    if alias == DEFAULT_DB_ALIAS:
+        return []
+    return [
+        checks.Error(
+            f"A database router sends the queue to {alias!r}.",
+            hint=f"Workers use the {DEFAULT_DB_ALIAS!r} database; let the router return None for the app 'jobs'.",
+            id="jobs.E004",
+        )
+    ]
+
+
+def _vendor(database: BaseDatabaseWrapper) -> list[checks.CheckMessage]:
+    try:
+        sql.for_connection(database)
+    except KeyError:
+        hint = "The queue runs on SQLite."
+        return [checks.Error(f"The queue cannot live in {database.display_name}.", hint=hint, id="jobs.E002")]
+    return []
+
+
+def _sqlite(database: BaseDatabaseWrapper) -> list[checks.CheckMessage]:
+    if database.vendor != "sqlite":
+        return []
+    if sqlite3.sqlite_version_info < SQLITE_OLDEST:
+        oldest = ".".join(map(str, SQLITE_OLDEST))
+        message = f"SQLite {sqlite3.sqlite_version} is too old for the queue."
+        return [
+            checks.Error(message, hint=f"Use a Python that is linked with SQLite {oldest} or newer.", id="jobs.E003")
+        ]
+    options = database.settings_dict.get("OPTIONS") or {}
+    pragmas = _pragmas(options)
+    return [*_transactions(options), *_journal(pragmas), *_durability(pragmas), *_checkpoints(pragmas)]
+
+
+def _pragmas(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the pragmas that a connection starts with, by name."""
+    pragmas: dict[str, str] = {}
+    for statement in str(options.get("init_command") or "").split(";"):
+        word, _, rest = statement.strip().partition(" ")
+        name, _, value = rest.partition("=")
+        if word.upper() == "PRAGMA":
+            pragmas[name.strip().lower()] = value.strip().strip("'\"").upper()
+    return pragmas
+
+
+def _transactions(options: Mapping[str, Any]) -> list[checks.CheckMessage]:
+    if str(options.get("transaction_mode") or "").upper() in {"IMMEDIATE", "EXCLUSIVE"}:
+        return []
+    return [
+        checks.Warning(
+            "Transactions on the queue's SQLite database are not IMMEDIATE.",
+            hint=f"One that reads and then writes can fail with 'database is locked'. {OPTIONS_HINT}",
+            id="jobs.W001",
+        )
+    ]
+
+
+def _journal(pragmas: Mapping[str, str]) -> list[checks.CheckMessage]:
+    if pragmas.get("journal_mode") == "WAL":
+        return []
+    return [
+        checks.Warning(
+            "The queue's SQLite database is not opened in WAL mode.",
+            hint=f"Readers and workers wait for each other. {OPTIONS_HINT}",
+            id="jobs.W002",
+        )
+    ]
+
+
+def _durability(pragmas: Mapping[str, str]) -> list[checks.CheckMessage]:
+    if pragmas.get("synchronous") in {"FULL", "EXTRA", "2", "3"}:
+        return []
+    return [
+        checks.Warning(
+            "The queue's SQLite database is not opened with synchronous=FULL.",
+            hint=f"A job that was enqueued may be lost in a power cut. {OPTIONS_HINT}",
+            id="jobs.W003",
+        )
+    ]
+
+
+def _checkpoints(pragmas: Mapping[str, str]) -> list[checks.CheckMessage]:
+    if not sqlite_options.has_wal_reset_race() or pragmas.get("wal_autocheckpoint") == "0":
+        return []
+    return [
+        checks.Warning(
+            f"SQLite {sqlite3.sqlite_version} can lose committed transactions when several processes checkpoint.",
+            hint=f"Leave the checkpoints to the supervisor, or use SQLite 3.51.3 or newer. {OPTIONS_HINT}",
+            id="jobs.W004",
+        )
+    ]

@@ -1,0 +1,349 @@
+"""What every database module does, asked of the one that is configured."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from jobs import sql
+from jobs.errors import DatabaseUnavailable
+from jobs.models import Attempt, Job, Supervisor
+from jobs.outcome import Claim
+from jobs.queue import _turn
+from jobs.sql.rows import Finish
+from jobs.states import Ending, Kind, State
+from tests.clock import NOW, after
+from tests.factories import make_job, make_jobs, make_supervisor
+from tests.queue.racing import impatience, race
+
+pytestmark = pytest.mark.django_db
+
+DIALECT = sql.for_connection(connection)
+
+
+def _claim(supervisor: Supervisor, *, queues=("default",), limit: int = 100) -> list[Claim]:
+    with transaction.atomic():
+        return DIALECT.claim(connection, queues=queues, limit=limit, supervisor_id=supervisor.pk, now=NOW)
+
+
+def _finish(*finishes: Finish) -> dict[str, State]:
+    with transaction.atomic():
+        return DIALECT.finish(connection, finishes)
+
+
+def _end(**fields: Any) -> Finish:
+    """The end of the first claim of `job1`, for whoever holds it: it completed."""
+    job = Job.objects.filter(pk=fields.get("id", "job1")).first()
+    defaults: dict[str, Any] = {
+        "supervisor_id": (job and job.supervisor_id) or 0,
+        "id": "job1",
+        "fence": 1,
+        "state": State.COMPLETED,
+        "state_if_cancelled": State.CANCELLED,
+        "ending": Ending.COMPLETED,
+        "exit_code": 0,
+        "error": None,
+        "started_at": after(seconds=1),
+        "ended_at": after(seconds=2),
+        "run_at": None,
+        "refund": 0,
+        "postponed": 0,
+    }
+    return Finish(**(defaults | fields))
+
+
+def _attempt(**fields: Any) -> tuple[Any, ...]:
+    values = dict.fromkeys(_turn.ATTEMPT_COLUMNS) | {"job_id": "job1", "fence": 1, "number": 1, "host": "h"}
+    values |= {"started_at": NOW, "output_head": "", "output_tail": "", "output_dropped_bytes": 0} | fields
+    return tuple(values[name] for name in _turn.ATTEMPT_COLUMNS)
+
+
+# pending_queues
+
+
+def test_it_names_the_queues_with_pending_jobs_once_each():
+    for name in ("mail", "images", "mail", "Mail", "ä"):
+        make_job(id=f"{name} {Job.objects.count()}", queue=name)
+    for state in set(State) - {State.PENDING}:
+        make_job(id=state.value, queue=f"only {state}", state=state)
+    assert sorted(DIALECT.pending_queues(connection)) == ["Mail", "images", "mail", "ä"]
+
+
+def test_it_names_no_queue_where_nothing_is_pending():
+    assert DIALECT.pending_queues(connection) == []
+
+
+def test_it_names_more_queues_than_a_statement_takes_parameters():
+    make_jobs({"id": f"{number}", "queue": f"queue{number:04}"} for number in range(1_200))
+    assert DIALECT.pending_queues(connection) == [f"queue{number:04}" for number in range(1_200)]
+
+
+# claim
+
+
+def test_it_claims_in_order_of_priority_then_run_at_then_id():
+    make_job(id="d", priority=-1, run_at=after(seconds=-9))
+    make_job(id="c", run_at=after(seconds=-0.5))
+    make_job(id="b", queue="mail")
+    make_job(id="a")
+    make_job(id="e", queue="mail", priority=1)
+    claims = _claim(make_supervisor(), queues=("mail", "default"))
+    assert [claim.id for claim in claims] == ["e", "c", "a", "b", "d"]
+
+
+def test_it_claims_to_the_microsecond():
+    moments = [after(seconds=0), after(seconds=0.000_001), after(seconds=0.5), after(seconds=1)]
+    for id_, moment in zip("dcba", moments, strict=True):
+        make_job(id=id_, run_at=moment, enqueued_at=moment)
+    claims = _claim(make_supervisor())
+    assert [claim.id for claim in claims] == ["d", "c", "b", "a"]
+    assert [claim.run_at for claim in claims] == [claim.enqueued_at for claim in claims] == moments
+
+
+def test_it_claims_at_most_the_limit_over_all_queues():
+    make_jobs({"id": f"{number}", "queue": f"queue{number % 3}"} for number in range(9))
+    assert [claim.id for claim in _claim(make_supervisor(), queues=("queue0", "queue1"), limit=4)] == [
+        "0",
+        "1",
+        "3",
+        "4",
+    ]
+    assert Job.objects.filter(state=State.PROCESSING).count() == 4
+
+
+def test_it_claims_only_pending_jobs():
+    make_jobs({"id": state.value, "state": state, "run_at": NOW} for state in State)
+    assert [claim.id for claim in _claim(make_supervisor())] == ["pending"]
+
+
+def test_it_writes_who_holds_a_job_since_when():
+    supervisor = make_supervisor()
+    make_job(fence=4, attempts=1, started_at=NOW)
+    (claim,) = _claim(supervisor)
+    job = Job.objects.get()
+    assert (claim.fence, claim.attempt) == (job.fence, job.attempts) == (5, 2)
+    assert (job.state, job.supervisor, job.claimed_at, job.started_at) == (State.PROCESSING, supervisor, NOW, None)
+
+
+@pytest.mark.parametrize("value", [None, {}, {"a": "é", "b": ""}])
+def test_it_returns_json_as_it_was_stored(value: Any):
+    make_job(id="shell", env=value)
+    make_job(id="task", kind=Kind.TASK, task="a.b", args=[value, 1.5, True, "\u2028"], kwargs={"deep": [value]})
+    shell, task = _claim(make_supervisor())
+    assert (shell.kind, shell.env, shell.args) == (Kind.SHELL, value, None)
+    assert (task.kind, task.args, task.kwargs) == (Kind.TASK, [value, 1.5, True, "\u2028"], {"deep": [value]})
+
+
+@pytest.mark.parametrize("uses_shell", [True, False])
+def test_it_returns_booleans_as_booleans(uses_shell: bool):
+    make_job(uses_shell=uses_shell)
+    (claim,) = _claim(make_supervisor())
+    assert claim.uses_shell is uses_shell
+
+
+def test_it_returns_claims_that_can_cross_a_pipe():
+    make_job(env={"A": "1"}, timeout_seconds=1.5, max_retries=2)
+    (claim,) = _claim(make_supervisor())
+    assert Claim.from_wire(json.loads(json.dumps(claim.to_wire()))) == claim
+
+
+# finish
+
+
+@pytest.fixture
+def held() -> Job:
+    return make_job(state=State.PROCESSING, claimed_at=NOW)
+
+
+def test_it_finishes_a_claim(held: Job):
+    assert _finish(_end()) == {"job1": State.COMPLETED}
+    job = Job.objects.get()
+    assert (job.state, job.outcome, job.exit_code, job.error) == (State.COMPLETED, Ending.COMPLETED, 0, None)
+    assert (job.started_at, job.finished_at, job.run_at) == (after(seconds=1), after(seconds=2), NOW)
+    assert (job.supervisor_id, job.attempts, job.postponements) == (None, 1, 0)
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.DEAD, State.CANCELLED, State.FAILED, State.PENDING])
+def test_it_dates_only_the_end_of_final_jobs(state: State, held: Job):
+    _finish(_end(state=state))
+    job = Job.objects.get()
+    is_final = state in {State.COMPLETED, State.DEAD, State.CANCELLED}
+    assert (job.state, job.finished_at) == (state, after(seconds=2) if is_final else None)
+
+
+def test_it_writes_the_time_of_a_retry_and_what_is_given_back(held: Job):
+    _finish(_end(state=State.FAILED, run_at=after(seconds=8.000_001), refund=1, postponed=1))
+    job = Job.objects.get()
+    assert (job.run_at, job.attempts, job.postponements, job.fence) == (after(seconds=8.000_001), 0, 1, 1)
+
+
+def test_it_leaves_how_the_attempt_before_it_ended_where_none_was_made(held: Job):
+    Job.objects.update(outcome=Ending.FAILED, exit_code=7, error="exit code 7")
+    _finish(_end(state=State.PENDING, ending=None, exit_code=None, error=None, started_at=None, refund=1))
+    job = Job.objects.get()
+    assert (job.outcome, job.exit_code, job.error, job.attempts) == (Ending.FAILED, 7, "exit code 7", 0)
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.DEAD, State.PENDING, State.CANCELLED])
+def test_it_uses_the_other_state_if_a_person_asked_to_cancel(state: State, held: Job):
+    Job.objects.update(cancel_requested_at=NOW)
+    assert _finish(_end(state=state)) == {"job1": State.CANCELLED}
+    assert Job.objects.get().finished_at == after(seconds=2)
+
+
+@pytest.mark.parametrize("fields", [{"fence": 0}, {"fence": 2}, {"id": "JOB1"}, {"id": "nobody"}])
+def test_it_matches_both_id_and_fence(fields: dict[str, Any], held: Job):
+    before = Job.objects.values().get()
+    assert _finish(_end(**fields)) == {}
+    assert Job.objects.values().get() == before
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.PROCESSING}))
+def test_it_finishes_only_what_is_held(state: State):
+    make_job(state=state, fence=1)
+    before = Job.objects.values().get()
+    assert _finish(_end()) == {}
+    assert Job.objects.values().get() == before
+
+
+def test_it_finishes_a_thousand_at_once():
+    supervisor = make_supervisor()
+    make_jobs({"id": f"{n:04}", "state": State.PROCESSING, "supervisor": supervisor} for n in range(1_000))
+    ends = [_end(id=f"{n:04}", fence=1 + n % 2, exit_code=n) for n in range(1_000)]
+    assert set(_finish(*ends)) == {f"{n:04}" for n in range(0, 1_000, 2)}
+    assert Job.objects.filter(state=State.PROCESSING).count() == 500
+
+
+@pytest.mark.parametrize("exit_code", [None, -9, 0, 255, 2**31 - 1])
+def test_it_stores_any_exit_code(exit_code: int | None, held: Job):
+    _finish(_end(exit_code=exit_code))
+    assert Job.objects.get().exit_code == exit_code
+
+
+# record_attempts
+
+
+def test_it_writes_attempts_and_writes_over_those_that_run(held: Job):
+    DIALECT.record_attempts(connection, [_attempt(pid=1, output_head="so far")])
+    ended = {"finished_at": after(seconds=1.5), "run_seconds": 1.5, "outcome": "failed", "exit_code": 1, "error": "e"}
+    printed = {"traceback": "t", "output_head": "all", "output_tail": "é", "output_dropped_bytes": 2**40}
+    DIALECT.record_attempts(connection, [_attempt(pid=2, **ended, **printed), _attempt(fence=2, number=2)])
+    first, second = Attempt.objects.order_by("fence")
+    assert {name: getattr(first, name) for name in ended | printed} == ended | printed
+    assert (first.pid, first.started_at) == (2, NOW)
+    assert (second.number, second.outcome, second.finished_at) == (2, None, None)
+
+
+def test_it_writes_no_attempts():
+    DIALECT.record_attempts(connection, [])
+    assert not Attempt.objects.exists()
+
+
+# change_token
+
+
+@pytest.fixture
+def token(transactional_db) -> int:
+    """The token of this connection; a database without one has nothing to tell, and keeps that promise."""
+    return DIALECT.change_token(connection) or 0
+
+
+def _token() -> int:
+    return DIALECT.change_token(connection) or 0
+
+
+def _commit_elsewhere(at: datetime) -> None:
+    race(lambda: Job.objects.update(run_at=at))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_notices_what_another_connection_commits(token: int):
+    make_job()
+    has_tokens = DIALECT.change_token(connection) is not None
+    before = _token()
+    _commit_elsewhere(after(seconds=1))
+    assert (_token() != before) is has_tokens
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_stays_the_same_while_nobody_else_commits(token: int):
+    make_job()
+    before = _token()
+    Job.objects.update(run_at=after(seconds=1))
+    race(lambda: list(Job.objects.all()))
+    assert _token() == before
+
+
+# explain and limit_wait
+
+
+def _error(statement: str, params: Any = ()) -> DatabaseError:
+    with pytest.raises(DatabaseError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, params)
+    return caught.value
+
+
+def test_it_explains_a_database_without_tables():
+    explained = DIALECT.explain(_error("SELECT 1 FROM jobs_no_table"))
+    assert isinstance(explained, DatabaseUnavailable)
+    assert "initdb" in str(explained)
+
+
+def test_it_explains_a_database_that_is_older_than_the_code():
+    explained = DIALECT.explain(_error("SELECT no_column FROM jobs_job"))
+    assert isinstance(explained, DatabaseUnavailable)
+    assert "initdb" in str(explained)
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELEC 1", "UPDATE jobs_job SET priority = 1000", "UPDATE jobs_job SET kind = 'x'"]
+)
+def test_it_does_not_take_a_bug_for_a_busy_database(statement: str):
+    make_job()
+    assert DIALECT.explain(_error(statement)) is None
+
+
+def test_it_does_not_take_a_users_words_for_those_of_the_database():
+    # A constraint's message may quote what was stored; here the text of a user is in the statement.
+    make_job()
+    assert DIALECT.explain(_error("UPDATE jobs_job SET command = NULL, cwd = 'database is locked'")) is None
+
+
+@pytest.fixture
+def _locked_job(transactional_db) -> Iterator[None]:
+    """A job that this connection's transaction holds, and connections that do not wait long for it."""
+    make_job()
+    with impatience(), transaction.atomic():
+        Job.objects.update(priority=1)
+        yield
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_locked_job")
+def test_it_waits_no_longer_than_it_may_and_explains_a_busy_database():
+    def explain() -> DatabaseUnavailable | None:
+        try:
+            Job.objects.update(priority=2)
+        except DatabaseError as error:
+            return DIALECT.explain(error)
+        return None
+
+    (explained,) = race(explain)
+    assert isinstance(explained, DatabaseUnavailable)
+    assert "busy" in str(explained)
+
+
+# facts and check
+
+
+def test_it_knows_what_it_is():
+    facts = DIALECT.facts(connection)
+    assert facts["product"]
+    assert all(isinstance(value, str) for value in facts.values())
+
+
+def test_it_finds_the_database_that_the_tests_use():
+    DIALECT.check(connection)
