@@ -50,6 +50,9 @@ class Dialect(Protocol):
     def facts(self, connection: BaseDatabaseWrapper) -> dict[str, str]:
         """Return what a diagnosis needs to know: `product` always, the rest as the database has it."""
 
+    def is_busy(self, error: Exception) -> bool:
+        """Return whether another process just holds the database, so that trying again soon is all it takes."""
+
     def explain(self, error: DatabaseError) -> DatabaseUnavailable | None:
         """Return what a database error means to a person if it says busy, full or unreachable; else None."""
 

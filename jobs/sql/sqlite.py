@@ -58,6 +58,7 @@ RETURNING priority, id, fence, attempts, kind, queue, command, uses_shell, cwd, 
 # SQLite allows 500 terms in a compound SELECT; more queues are a compound of compounds.
 COMPOUND_MAX = 400
 
+LOCK_WAIT_SECONDS = 0.1  # of a supervisor, for one try
 CHECKPOINT_WAIT_MS = 500  # for readers to finish; writers wait as long, and another try comes soon
 WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
 
@@ -121,10 +122,13 @@ ON CONFLICT (job_id, fence) DO UPDATE
 def prepare(connection: BaseDatabaseWrapper) -> None:
     """Make transactions of this process take the write lock at their start.
 
-    A deferred one that reads before it writes fails at once when another commits between, whatever its timeout.
+    A deferred one that reads before it writes fails at once when another commits between, whatever its timeout. And
+    wait for that lock but briefly: SQLite's own wait starves one of two busy writers (PERFORMANCE), while the store,
+    which tries again after a short random pause, gets its turn.
     """
     connection.close()
-    connection.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], "transaction_mode": "IMMEDIATE"}
+    options = {**connection.settings_dict["OPTIONS"], "transaction_mode": "IMMEDIATE", "timeout": LOCK_WAIT_SECONDS}
+    connection.settings_dict["OPTIONS"] = options
 
 
 def check(connection: BaseDatabaseWrapper) -> None:
@@ -166,7 +170,7 @@ def maintain(connection: BaseDatabaseWrapper) -> None:
     except FileNotFoundError:
         return
     if size_bytes > WAL_MAX_BYTES:
-        timeout_ms = round(connection.settings_dict["OPTIONS"].get("timeout", 5.0) * 1000)
+        timeout_ms = round(LOCK_WAIT_SECONDS * 1000)
         connection.connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
         connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
@@ -252,6 +256,10 @@ def record_attempts(connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any
     adapted = [[_time(connection, value) if isinstance(value, datetime) else value for value in row] for row in rows]
     with connection.cursor() as cursor:
         cursor.executemany(RECORD_ATTEMPT, adapted)
+
+
+def is_busy(error: Exception) -> bool:
+    return "locked" in str(error)
 
 
 def explain(error: DatabaseError) -> DatabaseUnavailable | None:

@@ -45,7 +45,7 @@ def run(options: Options, *, announce: Callable[[str], None]) -> int:
     processes.become_subreaper()
     desk = Desk()
     store = Store(desk=desk, description=_description(options, marker), queues=options.queues)
-    supervisor_id = store.register()
+    supervisor_id = store.register_patiently()
     connections.close_all()
     if os.geteuid() == 0:
         logger.warning("running as root: every job will be root too; better give the worker a user of its own")

@@ -28,7 +28,9 @@ REQUESTS_SECONDS = 0.2  # … when the database did change
 PRUNE_SECONDS = 60.0
 HEARTBEATS_PER_LEASE = 6
 HEARTBEAT_SECONDS_MAX = 10.0
-BACK_OFF_SECONDS = (0.05, 1.0)  # after the first failed turn, and after many
+BACK_OFF_SECONDS = (0.005, 0.5)  # after the first failed turn, and after many
+PATIENCE_SECONDS = 5.0  # a database that is busy for less is not worth a line in the log
+REGISTER_SECONDS = 30.0  # how long a starting supervisor waits for a busy database
 COUNTS_KEPT = 500  # minutes in memory; an older one is read again when it is needed
 
 
@@ -45,11 +47,27 @@ class Store(threading.Thread):
         self._lease_seconds: float = description["lease_seconds"]
         self._beat_seconds = min(HEARTBEAT_SECONDS_MAX, self._lease_seconds / HEARTBEATS_PER_LEASE)
         self._failures = 0
+        self._failing_since = 0.0
+        self._is_outage = False  # and that has been said
         self._suspects = 0  # how many ends are recorded one by one, after they failed together
         self._completed_count = 0
         self._pruning: Iterator[int] = iter(())
         self._next_prune = time.monotonic() + PRUNE_SECONDS
         self.is_finished = False
+
+    def register_patiently(self) -> int:
+        """Register, also when many others do so at the same moment. Raise what the database raises."""
+        deadline = time.monotonic() + REGISTER_SECONDS
+        dialect = sql.for_connection(connection)
+        dialect.prepare(connection)
+        while True:
+            try:
+                return self.register()
+            except OperationalError as error:
+                if not dialect.is_busy(error) or time.monotonic() > deadline:
+                    raise
+            self._failures += 1
+            time.sleep(self._back_off_seconds())
 
     def register(self) -> int:
         """Announce this supervisor and return its id. Raise what the database raises."""
@@ -65,10 +83,10 @@ class Store(threading.Thread):
         self._next_due_at: datetime | None = None
         self._counts: dict[queue.CounterKey, queue.Counts] = {}  # of the last minutes, as stored under this id
         self._is_registered = True
+        self._failures = 0
         return self._id
 
     def run(self) -> None:
-        sql.for_connection(connection).prepare(connection)
         try:
             while not self.is_finished:
                 self._desk.wait(self._pause_seconds())
@@ -227,16 +245,23 @@ class Store(threading.Thread):
             queue.forget_old(now=now)
         next(self._pruning, None)
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: OperationalError | InterfaceError) -> None:
+        """Be ready to try again. Say so once, and not for a database that is merely busy for a moment."""
+        clock = time.monotonic()
         if not self._failures:
-            logger.warning("database unavailable, will go on trying: %s", error)
+            self._failing_since = clock
         self._failures += 1
-        connection.close()
+        is_busy = sql.for_connection(connection).is_busy(error)
+        if not self._is_outage and (not is_busy or clock - self._failing_since > PATIENCE_SECONDS):
+            self._is_outage = True
+            logger.warning("database unavailable, will go on trying: %s", error)
+        if not is_busy:
+            connection.close()
 
     def _note_success(self) -> None:
-        if self._failures:
-            logger.warning("database available again after %s failed turns", self._failures)
-        self._failures = 0
+        if self._is_outage:
+            logger.warning("database available again after %.1f s", time.monotonic() - self._failing_since)
+        self._failures, self._is_outage = 0, False
 
     def _isolate(self) -> None:
         """Record one by one what failed together; an outcome that fails alone is recorded without its details."""
