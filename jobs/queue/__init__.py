@@ -48,5 +48,6 @@ from jobs.queue._turn import claim as claim
 from jobs.queue._turn import log as log
 from jobs.queue._turn import next_due_at as next_due_at
 from jobs.queue._turn import note_running as note_running
+from jobs.queue._turn import open_queues as open_queues
 from jobs.queue._turn import promote as promote
 from jobs.queue._turn import record as record

@@ -162,19 +162,21 @@ def promote(*, now: datetime) -> int:
     return Job.objects.filter(conditions.DEFERRED, pk__in=due).update(state=State.PENDING)
 
 
+def open_queues(*, queues: Sequence[str] | None, policies: Policies) -> list[str]:
+    """Return which of `queues` (None: all) have pending jobs and are not paused. Takes no lock."""
+    pending = sql.for_connection(connection).pending_queues(connection)
+    return [queue for queue in pending if (queues is None or queue in queues) and not policies.is_paused(queue)]
+
+
 def claim(
     *, supervisor_id: int, queues: Sequence[str] | None, limit: int, policies: Policies, now: datetime
 ) -> list[Claim]:
     """Take at most `limit` pending jobs of `queues` (None: all) that are not paused, the most urgent first."""
-    dialect = sql.for_connection(connection)
-    open_queues = [
-        queue
-        for queue in dialect.pending_queues(connection)
-        if (queues is None or queue in queues) and not policies.is_paused(queue)
-    ]
-    if not open_queues or limit < 1:
+    queues = open_queues(queues=queues, policies=policies)
+    if not queues or limit < 1:
         return []
-    claims = dialect.claim(connection, queues=open_queues, limit=limit, supervisor_id=supervisor_id, now=now)
+    dialect = sql.for_connection(connection)
+    claims = dialect.claim(connection, queues=queues, limit=limit, supervisor_id=supervisor_id, now=now)
     return [_with_timeout(taken, policies) for taken in claims]
 
 

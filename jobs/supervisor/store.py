@@ -29,7 +29,7 @@ PRUNE_SECONDS = 60.0
 HEARTBEATS_PER_LEASE = 6
 HEARTBEAT_SECONDS_MAX = 10.0
 BACK_OFF_SECONDS = (0.005, 0.5)  # after the first failed turn, and after many
-PATIENCE_SECONDS = 5.0  # a database that is busy for less is not worth a line in the log
+PATIENCE_SECONDS = 10.0  # a database that is busy for less is not worth a line in the log
 REGISTER_SECONDS = 30.0  # how long a starting supervisor waits for a busy database
 COUNTS_KEPT = 500  # minutes in memory; an older one is read again when it is needed
 
@@ -141,7 +141,7 @@ class Store(threading.Thread):
         clock = time.monotonic()
         wishes = self._desk.wishes
         self._notice_changes()
-        if self._seconds_to_turn(wishes, now=now, clock=clock) == 0:
+        if self._seconds_to_turn(wishes, now=now, clock=clock) == 0 and self._has_reason(now=now, clock=clock):
             self._turn(wishes, now=now, clock=clock)
         if clock >= self._next_look or (self._may_have_work and clock >= self._next_requests):
             self._look(now=now, clock=clock)
@@ -182,6 +182,20 @@ class Store(threading.Thread):
             self._next_due_at = queue.next_due_at()
             if not claims and not ended:
                 self._desk.put_dry()
+
+    def _has_reason(self, *, now: datetime, clock: float) -> bool:
+        return clock >= self._next_beat or self._desk.has_unrecorded or self._finds_work(now)
+
+    def _finds_work(self, now: datetime) -> bool:
+        """Look before taking the write lock: of many supervisors that one new job wakes, one needs it."""
+        if queue.open_queues(queues=self._queues, policies=self._policies):
+            return True
+        self._next_due_at = queue.next_due_at()
+        if self._is_due(now):
+            return True
+        self._may_have_work = False
+        self._desk.put_dry()
+        return False
 
     def _beat(self, wishes: Wishes, now: datetime) -> None:
         if not queue.heartbeat(

@@ -122,7 +122,7 @@ def test_it_takes_a_foreign_lock_for_a_delay(make_site: Callable[..., Site]) -> 
     with contextlib.closing(sqlite3.connect(site.home / "queue.sqlite3", isolation_level=None)) as foreign:
         foreign.execute("BEGIN IMMEDIATE")
         wait_until(lambda: bool(site.lines("E")), timeout_seconds=10)
-        wait_until(lambda: "database unavailable" in supervisor.log(), timeout_seconds=20)
+        wait_until(lambda: "database unavailable" in supervisor.log(), timeout_seconds=40)
         busy = site.run("enqueue", "--id", "busy", "true")
         foreign.execute("ROLLBACK")
 
