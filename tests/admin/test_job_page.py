@@ -1,0 +1,288 @@
+"""A job's page: facts, why it waits, timeline, attempts and output; and the page of its retry settings."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.utils import timezone
+
+from jobs import queue
+from jobs.models import Attempt, Job
+from jobs.states import Kind, State
+from tests.admin.conftest import VIEW, Login
+from tests.admin.pages import get, make_rows, messages_of, post, text_of
+from tests.clock import NOW, after
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+def make_attempts(job_id: str, number: int) -> None:
+    Attempt.objects.bulk_create(
+        Attempt(
+            job_id=job_id,
+            fence=n,
+            number=n,
+            host="host1",
+            pid=n,
+            started_at=after(seconds=n * 10),
+            finished_at=after(seconds=n * 10 + 2),
+            run_seconds=2.0,
+            outcome="failed",
+            exit_code=3,
+            error="exit code 3",
+            output_head=f"printed by {n}\n",
+        )
+        for n in range(1, number + 1)
+    )
+
+
+def test_it_hides_what_sounds_secret(superuser: Client):
+    make_rows()
+    make_job(
+        id="task1", kind=Kind.TASK, task="a.b", command=None, args=[{"password": "s3cret"}], kwargs={"api_key": "k3y"}
+    )
+
+    shell, task = text_of(get(superuser, "job/dead1/change/")), text_of(get(superuser, "job/task1/change/"))
+
+    assert "API_TOKEN=********" in shell
+    assert "hunter2" not in shell
+    assert "s3cret" not in task
+    assert "k3y" not in task
+
+
+def test_it_tells_why_a_job_waits_and_the_command_that_helps(superuser: Client):
+    make_job(id="waiting")
+
+    html = text_of(get(superuser, "job/waiting/change/"))
+
+    assert "Why is it waiting?" in html
+    assert "No worker is running." in html
+    assert "queuectl worker start" in html
+
+
+def test_it_tells_a_jobs_life_in_order(superuser: Client):
+    make_job(id="dead", state=State.DEAD, attempts=2, fence=2, finished_at=after(seconds=30))
+    make_attempts("dead", 2)
+
+    html = text_of(get(superuser, "job/dead/change/"))
+
+    life = (
+        "Enqueued in queue default.",
+        "Attempt 1 started on host1, process 1.",
+        "Attempt 1 ended after 2.0s: failed with exit code 3.",
+        "Attempt 2 started",
+        "Attempt 2 ended",
+        "Gave up: moved to the Dead Letter Queue.",
+    )
+    assert [html.index(event) for event in life] == sorted(html.index(event) for event in life)
+
+
+def test_it_tells_when_the_next_attempt_is_due(superuser: Client):
+    make_job(id="failed", state=State.FAILED, run_at=timezone.now() + timedelta(minutes=3))
+
+    html = text_of(get(superuser, "job/failed/change/"))
+
+    assert '<li class="qc-ahead">' in html
+    assert "Attempt 2 is due." in html
+
+
+def test_it_shows_the_newest_attempts_and_a_way_to_the_others(superuser: Client):
+    make_job(id="dead", state=State.DEAD, attempts=45, fence=45)
+    make_attempts("dead", 45)
+
+    newest, oldest = text_of(get(superuser, "job/dead/change/")), text_of(get(superuser, "job/dead/change/?before=6"))
+
+    assert "output of attempt 45" in newest
+    assert "output of attempt 25" not in newest
+    assert "?before=26" in newest
+    assert "output of attempt 5" in oldest
+    assert "Older attempts" not in oldest
+
+
+@pytest.mark.parametrize("before", ["", "x", "-1", "9" * 40, "²"])
+def test_it_takes_any_page_of_attempts(superuser: Client, before):
+    make_rows()
+
+    assert superuser.get("/admin/jobs/job/dead1/change/", {"before": before}).status_code == 200
+
+
+def test_it_shows_output_only_with_its_own_permission(superuser: Client, login: Login):
+    make_rows()
+
+    assert "printed" in text_of(get(superuser, "job/dead1/change/"))
+    assert "printed" not in text_of(get(login(*VIEW), "job/dead1/change/"))
+
+
+def test_it_says_where_output_was_dropped(superuser: Client):
+    make_rows()
+    Attempt.objects.update(output_tail="the end", output_dropped_bytes=99)
+
+    assert "… 99 bytes dropped …" in text_of(get(superuser, "job/dead1/output/1/"))
+
+
+def test_it_hands_output_out_as_a_file_and_never_as_a_page(superuser: Client):
+    make_rows()
+    Attempt.objects.update(
+        output_head="<script>\x1b[31m\udc80".encode(errors="replace").decode(), traceback="Traceback: x"
+    )
+
+    response = get(superuser, "job/dead1/output/1/?download=1")
+
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="dead1-1.txt"'
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert text_of(response).startswith("<script>\x1b[31m")
+
+
+def test_it_finds_no_output_that_is_not_there(superuser: Client):
+    make_rows()
+    make_job(id="other")
+
+    assert get(superuser, "job/dead1/output/2/").status_code == 404
+    assert get(superuser, "job/other/output/1/").status_code == 404
+    assert get(superuser, "job/gone/output/1/").status_code == 404
+    assert get(superuser, "deadjob/other/output/1/").status_code == 404
+
+
+def test_it_shows_a_running_attempt_with_what_it_printed_so_far(superuser: Client):
+    make_job(id="running", state=State.PROCESSING)
+    Attempt.objects.create(
+        job_id="running", fence=1, number=1, host="h", pid=9, started_at=NOW, output_head="half way\n"
+    )
+
+    html = text_of(get(superuser, "job/running/change/"))
+
+    assert "Output of attempt 1 so far" in html
+    assert "half way" in html
+    assert "What is it doing?" in html
+
+
+@pytest.mark.parametrize("id_", ["a/b", "add", "requeue", "ü", "x" * 64, "a?b&c=d#e", "_2F", "%41", "change", "1:2"])
+def test_it_has_a_page_for_every_id_there_can_be(superuser: Client, id_):
+    make_job(id=id_, state=State.DEAD)
+    Attempt.objects.create(
+        job_id=id_, fence=1, number=1, host="h", started_at=NOW, outcome="failed", output_head="printed"
+    )
+
+    html = text_of(get(superuser, "job/"))
+    link = html.split('<th class="field-id"><a href="', 1)[1].split('"', 1)[0]
+    page = text_of(superuser.get(link))  # type: ignore[arg-type]
+    output = page.split('<a href="/admin/jobs/job/', 1)[1] if "output of attempt 1" in page else ""
+
+    assert "What it runs" in page
+    assert output
+    requeue = next(
+        part.split('"', 1)[0] for part in page.split('<li class="qc-tool"><a href="')[1:] if "/requeue/" in part[:60]
+    )
+    assert f"Requeue {id_}?".replace("&", "&amp;") in text_of(superuser.get(requeue.replace("&amp;", "&")))  # type: ignore[arg-type]
+
+
+def test_it_leads_to_the_list_for_a_job_that_is_gone(superuser: Client):
+    assert get(superuser, "job/gone/change/").status_code == 302
+    assert get(superuser, "job/gone/settings/").status_code == 404
+
+
+def test_it_offers_the_verbs_that_apply_now(superuser: Client):
+    make_rows()
+
+    dead, running = text_of(get(superuser, "job/dead1/change/")), text_of(get(superuser, "job/running1/change/"))
+
+    assert "requeue/?job=dead1" in dead
+    assert "cancel/?job=dead1" not in dead
+    assert "cancel/?job=running1" in running
+    assert "delete/?job=running1" not in running
+    assert "/settings/" not in running + dead
+
+
+def test_it_changes_the_retry_settings_of_a_waiting_job(superuser: Client):
+    make_rows()
+    asked = {"queue": "mail", "priority": "-7", "max_retries": "2", "timeout": "1m30s"}
+
+    response = post(superuser, "job/waiting1/settings/", asked)
+
+    job = Job.objects.get(pk="waiting1")
+    assert (job.queue, job.priority, job.max_retries, job.timeout_seconds) == ("mail", -7, 2, 90.0)
+    assert response.headers["Location"] == "/admin/jobs/job/waiting1/change/"
+    message = LogEntry.objects.get().change_message
+    assert message == "queue: default → mail; priority: 0 → -7; max_retries: None → 2; timeout: None → 90.0"
+
+
+def test_it_shows_the_settings_as_a_person_would_type_them(superuser: Client):
+    make_job(id="own", timeout_seconds=5_400.0, max_retries=0)
+
+    html = text_of(get(superuser, "job/own/settings/"))
+
+    assert 'value="1h30m"' in html
+    assert 'name="max_retries" value="0"' in html
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("queue", "", "This field is required."),
+        ("queue", "a b", "queue: must be printable and without spaces"),
+        ("queue", "*", "queue: must not be *"),
+        ("queue", "-x", "queue: must not start with a dash"),
+        ("priority", "101", "priority: must be a whole number from -100 to 100"),
+        ("priority", "1.5", "priority: must be a whole number from -100 to 100"),
+        ("priority", "x" * 5_000, "priority: must be a whole number from -100 to 100"),
+        ("priority", "9" * 5_000, "priority: must be a whole number from -100 to 100"),
+        ("max_retries", "-1", "max_retries: must be from 0 to 1000"),
+        ("max_retries", "nan", "max_retries: must be a number"),
+        ("max_retries", "1.5", "max_retries: must be a whole number"),
+        ("timeout", "soon", "timeout: must be a duration such as"),
+        ("timeout", "-1s", "timeout: must be a duration such as"),
+        ("timeout", "9999d", "timeout: must be from 0 to"),
+    ],
+)
+def test_it_refuses_wrong_settings_in_the_words_of_the_command_line(superuser: Client, field, value, words):
+    make_rows()
+    before = list(Job.objects.values())
+    sound = {"queue": "default", "priority": "0", "max_retries": "", "timeout": ""}
+
+    response = post(superuser, "job/waiting1/settings/", sound | {field: value})
+
+    assert response.status_code == 200
+    assert words in text_of(response)
+    assert list(Job.objects.values()) == before
+
+
+@pytest.mark.parametrize("id_", ["running1", "dead1", "done1"])
+def test_it_does_not_change_the_settings_of_a_job_that_runs_or_is_done(superuser: Client, id_):
+    make_rows()
+    before = list(Job.objects.values())
+
+    response = post(
+        superuser, f"job/{id_}/settings/", {"queue": "mail", "priority": "0", "max_retries": "", "timeout": ""}
+    )
+
+    assert "only waiting jobs can be changed" in messages_of(response)[0]
+    assert list(Job.objects.values()) == before
+
+
+def test_it_says_so_when_the_job_started_between_form_and_answer(superuser: Client, monkeypatch):
+    make_job(id="waiting")
+    real = queue.change_settings
+
+    def late(id_: str, **kwargs) -> None:
+        Job.objects.filter(pk=id_).update(state=State.DEAD, finished_at=NOW)
+        real(id_, **kwargs)
+
+    monkeypatch.setattr(queue, "change_settings", late)
+
+    response = post(
+        superuser, "job/waiting/settings/", {"queue": "mail", "priority": "0", "max_retries": "", "timeout": ""}
+    )
+
+    assert messages_of(response) == ["waiting is dead; only the settings of waiting jobs can be changed"]
+    assert not LogEntry.objects.exists()
+
+
+def test_it_logs_nothing_where_nothing_was_changed(superuser: Client):
+    make_rows()
+
+    post(superuser, "job/waiting1/settings/", {"queue": "default", "priority": "0", "max_retries": "", "timeout": ""})
+
+    assert not LogEntry.objects.exists()

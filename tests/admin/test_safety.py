@@ -1,0 +1,156 @@
+"""What jobs are called, run and print is shown, and never executed or believed."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from jobs.admin.printable import one_line, printable
+from jobs.models import Attempt, Config, Job
+from jobs.states import Kind, State
+from tests.admin.pages import PAGES, get, make_rows, post, text_of
+from tests.clock import NOW
+from tests.factories import make_job, make_supervisor
+
+CORPUS = (
+    "<script>alert(1)</script>",
+    '"><img/src=x/onerror=alert(1)>',
+    "'-alert(1)-'",
+    "{{7*7}}{%debug%}",
+    "javascript:alert(1)",
+    "</pre></title></textarea><svg/onload=alert(1)>",
+    "&lt;script&gt;",
+    "%(count)s%s{id}",
+)
+
+
+class Inline(HTMLParser):
+    """Collects what a strict Content Security Policy would block, and every script there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name for name, _ in attrs}
+        if tag == "style" or (tag == "script" and "src" not in names):
+            self.found.append(tag)
+        self.found += [f"{tag} {name}" for name in names if name == "style" or name.startswith("on")]
+        links = [value or "" for name, value in attrs if name in {"href", "src", "action", "formaction"}]
+        self.found += [f"{tag} {link}" for link in links if link.strip().lower().startswith("javascript:")]
+
+
+def inline_of(html: str) -> list[str]:
+    parser = Inline()
+    parser.feed(html)
+    return parser.found
+
+
+def make_nasty(text: str) -> None:
+    name = f"x{text.replace(' ', '')}"[:62]
+    supervisor = make_supervisor(
+        id=2, marker="2", host=text, queues=[text], workers=[{"pid": 1, "jobs": [name]}], version=text[:32]
+    )
+    make_job(id=name, state=State.DEAD, queue=name, command=text, cwd=text, env={text: text}, error=text)
+    make_job(id=f"t{name}", kind=Kind.TASK, state=State.DEAD, task=text, command=None, args=[text], kwargs={text: text})
+    make_job(id=f"p{name}", state=State.PROCESSING, queue=name, command=text, supervisor=supervisor)
+    Config.objects.create(queue=name, paused_at=NOW, paused_reason=text)
+    for job in Job.objects.exclude(pk__in=("waiting1",)):
+        Attempt.objects.filter(job=job).delete()
+        Attempt.objects.create(
+            job=job,
+            fence=1,
+            number=1,
+            host=text,
+            started_at=NOW,
+            outcome="failed",
+            error=text,
+            output_head=text,
+            traceback=text,
+        )
+
+
+def links_of(html: str) -> set[str]:
+    return {unescape(link) for link in re.findall(r'href="(/admin/jobs/[^"]*)"', html)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", CORPUS)
+def test_it_escapes_whatever_a_job_is_made_of_on_every_page_that_leads_from_the_lists(superuser: Client, text):
+    make_rows()
+    make_nasty(text)
+    seen: set[str] = set()
+    ahead = {f"/admin/jobs/{path}" for path in ("job/", "deadjob/", "config/", "supervisor/")}
+
+    while ahead:
+        path = ahead.pop()
+        seen.add(path)
+        response = superuser.get(path)
+        if response.status_code == 200 and "text/html" in response.headers["Content-Type"]:
+            html = text_of(response)  # type: ignore[arg-type]
+            assert inline_of(html) == [], path
+            assert "<script>alert" not in html
+            ahead |= {link for link in links_of(html) if "?download" not in link} - seen
+        else:
+            assert response.status_code == 302, path
+
+    assert len(seen) > 30
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", [path for path in PAGES if "download" not in path])
+def test_it_has_nothing_inline_on_any_page(superuser: Client, path):
+    make_rows()
+
+    assert inline_of(text_of(get(superuser, path))) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["config/mail/change/", "job/waiting1/settings/", "config/mail/pause/"])
+def test_it_has_nothing_inline_on_a_page_that_refuses(superuser: Client, path):
+    make_rows()
+    nasty = dict.fromkeys(
+        ("queue", "priority", "max_retries", "timeout", "duration", "reason"), "<script>alert(1)</script>"
+    )
+
+    html = text_of(post(superuser, path, nasty | {"confirmed": "yes"}))
+
+    assert inline_of(html) == []
+
+
+@pytest.mark.django_db
+def test_it_escapes_what_comes_in_the_address(superuser: Client):
+    make_rows()
+
+    for path in ("job/", "deadjob/", "job/requeue/", "deadjob/discard/"):
+        for name in ("q", "queue", "error", "state", "kind", "window", "job"):
+            response = superuser.get(f"/admin/jobs/{path}", {name: '"><script>alert(1)</script>'})
+            assert b"<script>alert" not in response.content
+
+
+def test_it_is_one_small_stylesheet_that_loads_nothing():
+    path = finders.find("jobs/admin.css")
+    assert isinstance(path, str)
+    css = Path(path).read_text()
+
+    assert "url(" not in css
+    assert "@import" not in css
+    assert not re.search(r"(?<![-\w])(left|right|margin-left|margin-right|padding-left|padding-right)\s*:", css)
+    assert all(f"html{switch}" in css for switch in ('[data-theme="dark"]', ".dark", '[data-bs-theme="dark"]'))
+    assert "prefers-color-scheme: dark" in css
+
+
+def test_it_takes_terminal_sequences_out_and_spells_invisible_characters():
+    assert printable("\x1b[1;31mred\x1b[0m \x1b]0;title\x07x") == "red x"
+    assert printable("a\x00b\x07c\x9b") == "a\\x00b\\x07c\\x9b"
+    assert printable("rm \u202e/ fr-") == "rm \\u202e/ fr-"
+    assert printable("tab\tline\r\nnext\n") == "tab\tline\nnext\n"
+
+
+def test_it_cuts_to_one_line():
+    assert one_line("a\nb   c", 10) == "a b c"
+    assert one_line("x" * 11, 10) == "x" * 10 + "…"

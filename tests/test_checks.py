@@ -1,0 +1,116 @@
+"""The system checks: clean for the site as it is, and one stable id for each thing that can be wrong."""
+
+import sqlite3
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.db import connection, connections
+
+from jobs import sqlite_options
+from jobs.checks import check_database, check_settings
+
+pytestmark = pytest.mark.django_db  # Django's own checks of JSON fields ask the database
+
+SOUND = sqlite_options.options()["init_command"]
+
+
+def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """Return a function that sets the options of the queue's database."""
+
+    def use(**changed: Any) -> None:
+        monkeypatch.setitem(connection.settings_dict, "OPTIONS", sqlite_options.options() | changed)
+
+    return use
+
+
+def test_it_finds_nothing_wrong_with_the_site():
+    assert [message for message in checks.run_checks() if (message.id or "").startswith("jobs.")] == []
+    assert ids(checks.run_checks(tags=[checks.Tags.compatibility])) == []
+
+
+def test_it_runs_with_djangos_own_checks(settings):
+    settings.JOBS = {"NONSENSE": 1}
+
+    assert "jobs.E001" in ids(checks.run_checks())
+
+
+@pytest.mark.parametrize(
+    ("jobs", "words"),
+    [
+        ({"GRACE": 1}, "JOBS['GRACE'] is not a setting"),
+        ({"GRACE_SECONDS": "soon"}, "JOBS['GRACE_SECONDS'] must be a number of seconds"),
+        ({"LEASE_SECONDS": 0}, "JOBS['LEASE_SECONDS'] must be a number of seconds"),
+        ([], "JOBS must be a dictionary."),
+    ],
+)
+def test_it_names_what_is_wrong_with_the_setting(settings, jobs, words):
+    settings.JOBS = jobs
+
+    messages = check_settings(app_configs=None)
+
+    assert ids(messages) == ["jobs.E001"]
+    assert str(messages[0].msg).startswith(words)
+
+
+def test_it_refuses_a_database_that_cannot_hold_the_queue(monkeypatch):
+    monkeypatch.setattr(connections["default"], "vendor", "oracle")
+
+    assert ids(check_database(app_configs=None)) == ["jobs.E002"]
+
+
+def test_it_refuses_an_sqlite_without_returning(monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+
+    assert ids(check_database(app_configs=None)) == ["jobs.E003"]
+
+
+def test_it_refuses_a_router_that_sends_the_queue_elsewhere(settings):
+    class Router:
+        def db_for_write(self, model, **hints):
+            return "other"
+
+    settings.DATABASE_ROUTERS = [Router()]
+
+    assert ids(check_database(app_configs=None)) == ["jobs.E004"]
+
+
+def test_it_warns_of_each_option_that_weakens_a_promise(options, monkeypatch):
+    monkeypatch.setattr(sqlite_options, "has_wal_reset_race", lambda: True)
+    options(init_command=SOUND + "; PRAGMA wal_autocheckpoint=0")
+    assert ids(check_database(app_configs=None)) == []
+
+    for changed, expected in (
+        ({"transaction_mode": None}, "jobs.W001"),
+        ({"transaction_mode": "DEFERRED"}, "jobs.W001"),
+        ({"init_command": "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"}, "jobs.W002"),
+        (
+            {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;PRAGMA wal_autocheckpoint=0"},
+            "jobs.W003",
+        ),
+        ({"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"}, "jobs.W004"),
+    ):
+        options(**changed)
+        messages = check_database(app_configs=None)
+        assert ids(messages) == [expected], changed
+        assert "jobs.sqlite_options.options()" in str(messages[0].hint)
+
+
+def test_it_reads_pragmas_however_they_are_written(options, monkeypatch):
+    monkeypatch.setattr(sqlite_options, "has_wal_reset_race", lambda: True)
+
+    options(init_command="pragma JOURNAL_MODE = 'wal';\n PRAGMA synchronous = 2 ;PRAGMA wal_autocheckpoint = 0;")
+
+    assert ids(check_database(app_configs=None)) == []
+
+
+def test_it_warns_of_everything_on_a_plain_sqlite_database(monkeypatch):
+    monkeypatch.setattr(sqlite_options, "has_wal_reset_race", lambda: False)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+
+    assert ids(check_database(app_configs=None)) == ["jobs.W001", "jobs.W002", "jobs.W003"]
