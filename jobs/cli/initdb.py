@@ -1,0 +1,32 @@
+"""`queuectl initdb`: the tables."""
+
+import os
+from argparse import Namespace
+
+from django.core.management import call_command
+
+from jobs.cli.output import Output
+from jobs.cli.parser import Verbs
+
+OWNER_ONLY_UMASK = 0o077  # who can write a command into the queue runs code as the worker's user
+
+
+def configure(verbs: Verbs) -> None:
+    parser = verbs.add(
+        "initdb",
+        run,
+        summary="create the tables, or bring them up to date",
+        about="The same as Django's migrate; safe to repeat. A new SQLite file is private to its owner.",
+        examples=("queuectl initdb", "DATABASE_URL=sqlite:////srv/queue.sqlite3 queuectl initdb"),
+    )
+    parser.set_defaults(needs_database=False)
+
+
+def run(_options: Namespace, output: Output) -> int:
+    before = os.umask(OWNER_ONLY_UMASK)
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    finally:
+        os.umask(before)
+    output.line("Database initialized successfully.")
+    return 0

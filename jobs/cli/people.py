@@ -1,0 +1,71 @@
+"""`queuectl retry`, `cancel` and `delete`: what a person does to jobs."""
+
+import shlex
+from argparse import Namespace
+
+from django.utils import timezone
+
+from jobs import queue, stats
+from jobs.cli import arguments, present, report
+from jobs.cli.output import Output
+from jobs.cli.parser import Verbs
+from jobs.states import State
+
+EXIT_DECLINED = 1
+
+
+def configure(verbs: Verbs) -> None:
+    retry = verbs.add(
+        "retry",
+        _retry,
+        summary="run finished jobs again",
+        about="Completed, dead and cancelled jobs become pending, with all their attempts ahead of them.",
+        examples=("queuectl retry job1", "queuectl retry job1 job2"),
+    )
+    report.add_ids(retry)
+    cancel = verbs.add(
+        "cancel",
+        _cancel,
+        summary="stop jobs that wait or run",
+        about="A waiting job is cancelled at once; a running one is ended with all its processes within seconds.",
+        examples=("queuectl cancel job1", "queuectl cancel job1 job2"),
+    )
+    report.add_ids(cancel)
+    delete = verbs.add(
+        "delete",
+        _delete,
+        summary="delete finished jobs with their history",
+        examples=("queuectl delete job1", "queuectl delete --yes job1 job2"),
+    )
+    report.add_ids(delete)
+    arguments.add_yes(delete)
+
+
+def _retry(options: Namespace, output: Output) -> int:
+    done = queue.requeue(options.jobs, now=timezone.now())
+    return report.print_report(done, output, retried)
+
+
+def retried(id_: str) -> str:
+    return f"{id_} is pending again. Follow it: queuectl logs {shlex.quote(id_)} --follow"
+
+
+def _cancel(options: Namespace, output: Output) -> int:
+    done = queue.cancel(options.jobs, now=timezone.now())
+    states = stats.states_of(done.changed)
+
+    def sentence(id_: str) -> str:
+        if states.get(id_) == State.PROCESSING:
+            return f"{id_} runs, and was asked to stop. Wait for it: queuectl wait {shlex.quote(id_)}"
+        return f"{id_} is cancelled. Run it after all: queuectl retry {shlex.quote(id_)}"
+
+    return report.print_report(done, output, sentence)
+
+
+def _delete(options: Namespace, output: Output) -> int:
+    count = len(set(options.jobs))
+    question = f"Delete {present.plural(count, 'job')} with all attempts and output?"
+    if output.has_person and not options.yes and not output.confirms(question):
+        output.note("Nothing was deleted.")
+        return EXIT_DECLINED
+    return report.print_report(queue.delete(options.jobs, now=timezone.now()), output, "{} is deleted.".format)

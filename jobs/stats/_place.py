@@ -1,0 +1,101 @@
+"""What `doctor` says of the place where the database lives: version, mode, disk, permissions."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.db import connection
+
+from jobs import sql, sqlite_options
+from jobs.stats._findings import Finding, error, ok, warning
+
+DISK_LOW_BYTES = 1_073_741_824  # a day's output of a busy queue
+DISK_FULL_BYTES = 104_857_600  # a WAL of a busy minute no longer fits
+WAL_LARGE_BYTES = 268_435_456  # four times the size to which it is cut back after a checkpoint
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+NETWORK_FILE_SYSTEMS = ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "smb")
+MIB = 1_048_576
+
+
+def examine() -> Iterator[Finding]:
+    """Yield findings about the database's version, settings and files."""
+    facts = sql.for_connection(connection).facts(connection)
+    path = Path(facts["path"]) if "path" in facts else None
+    yield ok("database", facts["product"] + (f", {path}" if path else ""))
+    yield from _settings(facts)
+    if path is not None and path.is_file():
+        yield from _network(path)
+        yield from _disk(path)
+        yield from _wal(path)
+        yield from _permissions(path)
+
+
+def _settings(facts: dict[str, str]) -> Iterator[Finding]:
+    remedy = 'use "OPTIONS": jobs.sqlite_options.options() in DATABASES'
+    if facts.get("journal_mode", "wal") != "wal":
+        yield warning(
+            "database", f"journal mode is {facts['journal_mode']}; readers and the writer wait for each other", remedy
+        )
+    if facts.get("synchronous", "2") not in ("2", "3"):
+        yield warning("database", "synchronous is below FULL; a power cut can lose jobs that were acknowledged", remedy)
+    if "wal_autocheckpoint" in facts and sqlite_options.has_wal_reset_race():
+        yield _race(facts, remedy)
+
+
+def _race(facts: dict[str, str], remedy: str) -> Finding:
+    version = facts["product"]
+    if facts["wal_autocheckpoint"] == "0":
+        text = f"{version} has the WAL-reset race; it is avoided here, because only the supervisor checkpoints"
+        return warning("database", text, "upgrade to SQLite 3.51.3, 3.50.7 or 3.44.6")
+    return error("database", f"{version} can lose committed jobs when several processes checkpoint", remedy)
+
+
+def _network(path: Path) -> Iterator[Finding]:
+    kind = file_system(path.resolve())
+    if kind.startswith(NETWORK_FILE_SYSTEMS):
+        yield error("file system", f"{path} is on {kind}; SQLite's locks do not work there", "move it to a local disk")
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that holds `path`, an empty text where the system does not tell."""
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return ""
+    points = {fields[1].replace("\\040", " "): fields[2] for fields in mounts if len(fields) > 2}
+    return next((points[str(parent)] for parent in (path, *path.parents) if str(parent) in points), "")
+
+
+def _disk(path: Path) -> Iterator[Finding]:
+    free_bytes = shutil.disk_usage(path).free
+    text = f"{free_bytes // MIB:,} MiB free where the database is"
+    if free_bytes < DISK_FULL_BYTES:
+        yield error("disk", text, "free some space; nothing can be stored when it is full")
+    elif free_bytes < DISK_LOW_BYTES:
+        yield warning("disk", text, "free some space, or prune old jobs: queuectl prune")
+    else:
+        yield ok("disk", text)
+
+
+def _wal(path: Path) -> Iterator[Finding]:
+    wal = path.with_name(f"{path.name}-wal")
+    size_bytes = wal.stat().st_size if wal.exists() else 0
+    if size_bytes > WAL_LARGE_BYTES:
+        text = (
+            f"the write-ahead log has grown to {size_bytes // MIB:,} MiB; a reader holds it open, or nobody checkpoints"
+        )
+        yield warning("wal", text, "end long-running readers, and let a worker run: queuectl worker start")
+
+
+def _permissions(path: Path) -> Iterator[Finding]:
+    files = [file for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))) if file.exists()]
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        yield error("files", f"{path} or its folder cannot be written to", f"chmod u+w {path} {path.parent}")
+    is_open = [str(file) for file in files if file.stat().st_mode & OTHERS]
+    if is_open:
+        text = "others may read or write the database; who can write it can run commands as the worker's user"
+        yield warning("files", text, f"chmod 600 {' '.join(is_open)}")
+    else:
+        yield ok("files", "only their owner may read and write them")

@@ -1,0 +1,128 @@
+"""What `doctor` looks at: the place, the clock, the workers, the keys. Each finding names its remedy."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from jobs import moments, signing, sql
+from jobs.errors import DatabaseUnavailable
+from jobs.models import Job
+from jobs.states import Kind, State
+from jobs.stats import _place
+from jobs.stats._counts import count_jobs
+from jobs.stats._findings import Finding, Level, error, ok, warning
+from jobs.stats._status import Status, status
+from jobs.stats._supervisors import Liveness
+
+CLOCK_SLACK = timedelta(seconds=5)  # two machines that keep time agree better than that
+SIGNATURES_SAMPLED = 100  # the next jobs to run; a changed key breaks all of them
+
+
+def examine(*, now: datetime) -> list[Finding]:
+    """Return what was found, sound things included. Raises nothing that a database can cause."""
+    try:
+        sql.for_connection(connection).check(connection)
+        connection.ensure_connection()
+        found = [*_place.examine(), *_migrations()]
+        if any(finding.level is Level.ERROR and finding.check == "migrations" for finding in found):
+            return found
+        return found + _contents(now)
+    except DatabaseUnavailable as unavailable:
+        return [error("database", str(unavailable), None)]
+    except DatabaseError as problem:
+        explained = sql.for_connection(connection).explain(problem)
+        return [error("database", str(explained or f"the database refuses: {problem}"), None)]
+
+
+def _contents(now: datetime) -> list[Finding]:
+    current = status(counts=count_jobs(), now=now)
+    return [*_user(), *_clock(current), *_workers(current), *_queues(current), *_keys()]
+
+
+def _migrations() -> Iterator[Finding]:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        names = ", ".join(f"{migration.app_label} {migration.name}" for migration, _ in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        yield error("migrations", f"{len(missing)} not applied: {names}{more}", "queuectl initdb")
+    else:
+        yield ok("migrations", "all applied")
+
+
+def _user() -> Iterator[Finding]:
+    if os.geteuid() == 0:
+        text = "this is root; a worker started like this runs every command as root"
+        yield warning("user", text, "run workers as a user of their own (User= in systemd)")
+    else:
+        yield ok("user", "not root")
+
+
+def _clock(current: Status) -> Iterator[Finding]:
+    """Compare with what others wrote: nothing can have happened in the future."""
+    moments_seen = [view.heartbeat_at for view in current.supervisors]
+    moments_seen += Job.objects.order_by("-enqueued_at", "-pk").values_list("enqueued_at", flat=True)[:1]
+    ahead = max(moments_seen, default=current.now) - current.now
+    if ahead > CLOCK_SLACK:
+        text = f"the database holds a time {moments.rough(ahead.total_seconds())} in the future"
+        yield error("clock", text, "set this machine's clock, or the other's (chrony, systemd-timesyncd)")
+    else:
+        yield ok("clock", f"agrees with the database; it is {moments.absolute(current.now)}")
+
+
+def _workers(current: Status) -> Iterator[Finding]:
+    for view in current.supervisors:
+        if view.liveness is Liveness.LATE:
+            text = f"{view} (id {view.id}) has not been heard from for {moments.rough(view.silent_seconds)}"
+            yield warning("workers", text, "see whether it is frozen or cut off from the database")
+        elif view.liveness is Liveness.GONE and view.running_ids:
+            text = f"{view} (id {view.id}) died with {len(view.running_ids)} jobs in hand"
+            yield warning("workers", text, "any running worker takes them back: queuectl worker start")
+    alive = [view for view in current.supervisors if view.liveness is Liveness.ALIVE]
+    if alive:
+        count = sum(view.worker_count for view in alive)
+        yield ok("workers", f"{count} running, under {', '.join(str(view) for view in alive)}")
+    elif current.health.is_healthy:
+        yield warning("workers", "none is running", "queuectl worker start")
+
+
+def _queues(current: Status) -> Iterator[Finding]:
+    for queue in current.queues:
+        if queue.pause is not None:
+            until = f" until {moments.absolute(queue.pause.until)}" if queue.pause.until else ""
+            because = f": {queue.pause.reason}" if queue.pause.reason else ""
+            yield warning("queues", f"{queue.name} is paused{until}{because}", f"queuectl queue resume {queue.name}")
+    if not current.health.is_healthy:
+        yield error("queues", current.health.cause, current.health.remedy)
+    else:
+        yield ok("queues", current.health.cause)
+
+
+def _keys() -> Iterator[Finding]:
+    if str(settings.SECRET_KEY).startswith("django-insecure-"):
+        yield warning("secret key", "it is one that Django generated for development", "set SECRET_KEY to a secret one")
+    waiting = list(
+        Job.objects.filter(state=State.PENDING).order_by("queue", "-priority", "run_at", "pk")[:SIGNATURES_SAMPLED]
+    )
+    shell = [job for job in waiting if job.kind == Kind.SHELL]
+    bad = [job for job in shell if not _is_signed(job)]
+    if bad:
+        text = f"{len(bad)} of the next {len(shell)} shell jobs will not run, for lack of a valid signature: {bad[0]}"
+        yield error("signatures", text, "if SECRET_KEY was changed, add the old one to SECRET_KEY_FALLBACKS")
+    else:
+        yield ok("signatures", f"the next {len(shell)} shell jobs are signed" if shell else "no shell job waits")
+
+
+def _is_signed(job: Job) -> bool:
+    return signing.verify(
+        id=job.pk,
+        command=job.command,
+        uses_shell=job.uses_shell,
+        cwd=job.cwd,
+        env=job.env,
+        signature=job.signature,
+    )

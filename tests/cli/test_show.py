@@ -1,0 +1,80 @@
+"""`show`: one job whole."""
+
+import json
+
+import pytest
+
+from jobs.models import Attempt
+from jobs.states import State
+from tests.cli.command import Terminal, ok, queuectl, refused
+from tests.clock import NOW, after
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+def make_attempt(**fields) -> Attempt:
+    defaults = {"job_id": "job1", "fence": 1, "number": 1, "host": "host1", "pid": 77, "started_at": NOW}
+    defaults |= {"finished_at": after(seconds=2), "run_seconds": 2.0, "outcome": "failed", "exit_code": 3}
+    return Attempt.objects.create(**(defaults | fields))
+
+
+def test_it_shows_what_runs_how_it_ended_and_what_to_do():
+    make_job(state=State.DEAD, error="exit code 3", exit_code=3, max_retries=0)
+    make_attempt(error="exit code 3", output_head="started\n", output_tail="sorry\n")
+    text = ok("show", "job1")
+    assert text.startswith("job1  dead\n  command     true\n  run by      /bin/sh\n")
+    assert "  1  failed" in text
+    assert "  │ started\n  │ sorry\n" in text
+    assert text.endswith("after 1 attempt: exit code 3.\n  try  queuectl dlq retry job1\n")
+
+
+def test_it_shows_only_the_end_of_a_long_output():
+    make_job(state=State.DEAD)
+    make_attempt(output_head="".join(f"line {number}\n" for number in range(40)))
+    text = ok("show", "job1")
+    assert "  … 30 lines before; all of it: queuectl logs job1\n" in text
+    assert "│ line 29\n" not in text
+    assert "│ line 30\n" in text
+
+
+def test_it_gives_programs_everything():
+    make_job(state=State.DEAD, env={"A": "1"}, cwd="/tmp", timeout_seconds=0.0)
+    make_attempt()
+    job = json.loads(ok("show", "job1", "--json"))
+    assert (job["env"], job["cwd"], job["timeout_seconds"], job["uses_shell"]) == ({"A": "1"}, "/tmp", None, True)
+    assert job["attempt_history"] == [
+        {
+            "number": 1,
+            "host": "host1",
+            "pid": 77,
+            "started_at": "2026-01-02T03:04:05Z",
+            "finished_at": "2026-01-02T03:04:07Z",
+            "run_seconds": 2.0,
+            "outcome": "failed",
+            "exit_code": 3,
+            "error": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_it_shows_no_secret(words):
+    make_job(env={"API_TOKEN": "hush", "PLAIN": "seen", "DB": "postgres://me:hush@db/x"})
+    make_job(id="job2", kind="task", command=None, task="a.b", kwargs={"password": "hush"}, args=[{"auth": "hush"}])
+    text = ok("show", "job1", *words) + ok("show", "job2", *words)
+    assert "hush" not in text
+    assert "seen" in text
+
+
+def test_it_lets_nothing_stored_command_the_terminal():
+    make_job(state=State.DEAD, command="echo \x1b[31m", error="\x1b]0;title\x07 \u202e \r over", env={"A": "\x9b2J"})
+    make_attempt(output_head="\x1b[2J\x07\b", error="\x1b[1m")
+    for words in (["show", "job1"], ["list"], ["dlq", "list"], ["logs", "job1"], ["doctor", "job1"]):
+        text = queuectl(*words, "--no-color", stdout=Terminal()).out
+        assert not {"\x1b", "\x9b", "\x07", "\b", "\r", "\u202e"} & set(text)
+
+
+def test_it_refuses_an_id_that_is_not_there():
+    assert refused("show", "nope", code=4) == "queuectl: there is no job nope"
+    assert refused("show", "\x1b[31m" * 100, code=4).isprintable()
