@@ -4,8 +4,9 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+DOCS_READY := .venv/.docs-ready
 
-.PHONY: help run test lint types layers migrations check format clean
+.PHONY: help run test lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,16 +31,24 @@ migrations: $(READY)
 	@$(PYTHON) manage.py check --settings tests.settings
 	@$(PYTHON) manage.py makemigrations --check --dry-run --settings tests.settings
 
-check: lint types layers migrations test ## lint, types, layers, missing migrations, tests
+docs: $(DOCS_READY) ## the documentation, in docs/_build/html; writes its generated parts anew
+	@$(PYTHON) docs/generate.py
+	@$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+check: lint types layers migrations docs test ## lint, types, layers, missing migrations, docs, tests
 
 format: $(READY) ## rewrite the code in the house style
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
 
 clean: ## remove what was built; keeps var/, where the queue lives
-	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml requirements.txt
 	@python=$$(.ci/find-python) && .ci/make-venv .venv "$$python"
 	@touch $(READY)
+
+$(DOCS_READY): $(READY)
+	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group docs
+	@touch $(DOCS_READY)
