@@ -12,8 +12,8 @@ from jobs.outcome import Advice
 from jobs.queue import CounterKey, Counts
 from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk
-from jobs.supervisor.store import Store
 from jobs.supervisor.rescuing import Rescuer
+from jobs.supervisor.store import Store
 from tests.clock import NOW, after
 from tests.factories import make_claim, make_job, make_outcome, make_supervisor
 from tests.queue import turns

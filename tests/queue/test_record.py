@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from jobs import queue, retry
 from jobs.models import Attempt, Job
