@@ -68,8 +68,9 @@ def log(recorded: Sequence[Recorded]) -> None:
             continue
         level = _LEVELS.get(item.state, logging.INFO)
         if logger.isEnabledFor(level):
-            arguments = (item.state, claim.id, claim.queue, claim.attempt, outcome.run_seconds, outcome.error or "")
-            logger.log(level, "job %s id=%s queue=%s attempt=%s seconds=%.3f %s", *arguments)
+            error = f" {outcome.error}" if outcome.error else ""
+            arguments = (item.state, claim.id, claim.queue, claim.attempt, outcome.run_seconds, error)
+            logger.log(level, "job %s id=%s queue=%s attempt=%s seconds=%.3f%s", *arguments)
 
 
 _LEVELS = {State.FAILED: logging.WARNING, State.DEAD: logging.ERROR}

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.errors import DatabaseUnavailable
+from jobs.file_watch import FileWatch
 from jobs.outcome import Claim
 from jobs.sql import sqlite
 from jobs.sql.rows import Finish
@@ -26,6 +27,9 @@ class Dialect(Protocol):
 
     def change_token(self, connection: BaseDatabaseWrapper) -> int | None:
         """Return a number that changes when another connection commits; None where the database has none."""
+
+    def watch(self, connection: BaseDatabaseWrapper) -> FileWatch | None:
+        """Return what becomes readable when anybody may have committed; None: look at the change token instead."""
 
     def maintain(self, connection: BaseDatabaseWrapper) -> None:
         """Do what the database needs now and then; called about once a second by each supervisor."""

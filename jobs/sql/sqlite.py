@@ -14,6 +14,7 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from jobs import file_watch
 from jobs.errors import DatabaseUnavailable
 from jobs.outcome import Claim
 from jobs.sql.rows import Finish
@@ -158,6 +159,12 @@ def change_token(connection: BaseDatabaseWrapper) -> int | None:
     connection.ensure_connection()
     (version,) = connection.connection.execute("PRAGMA data_version").fetchone()
     return int(version)
+
+
+def watch(connection: BaseDatabaseWrapper) -> file_watch.FileWatch | None:
+    """Return a watch on the database and its write-ahead log: a commit is a write to one of them."""
+    path = str(connection.settings_dict["NAME"])
+    return file_watch.watch(Path(path), Path(f"{path}-wal"))
 
 
 def maintain(connection: BaseDatabaseWrapper) -> None:

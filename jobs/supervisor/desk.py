@@ -1,6 +1,7 @@
 """What lies between the two threads of a supervisor. Each side leaves things for the other and rings its bell."""
 
 import os
+import select
 import threading
 import time
 from dataclasses import dataclass, field
@@ -48,12 +49,13 @@ class Desk:
     """Shared by two threads; every method may be called from either."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._ended: list[Ended] = []
         self._running: dict[Key, Running] = {}
         self._wishes = Wishes()
         self._news = News()
-        self._bell_read, self._bell_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._control_bell = _bell()
+        self._store_bell = _bell()
         self.renewed = time.monotonic()  # when the last heartbeat that was stored began
         self.unrecorded_since = 0.0  # monotonic time of the oldest end that waits to be recorded
         self.fresh_start = threading.Event()  # set by the control thread when a lost lease has been cleaned up after
@@ -63,12 +65,13 @@ class Desk:
 
     def fileno(self) -> int:
         """Readable when there is news."""
-        return self._bell_read
+        return self._control_bell[0]
 
     def put_ended(self, ended: list[Ended]) -> None:
-        with self._condition:
+        with self._lock:
             if ended and not self._ended:
                 self.unrecorded_since = time.monotonic()
+                _ring(self._store_bell)
             self._ended += ended
             for end in ended:
                 self._running.pop((end.claim.id, end.claim.fence), None)
@@ -76,25 +79,22 @@ class Desk:
 
     def put_running(self, running: Running) -> None:
         """Describe a running attempt; what was said of it before and not yet stored is out of date."""
-        with self._condition:
+        with self._lock:
             self._running[(running.claim.id, running.claim.fence)] = running
 
     def wish(self, wishes: Wishes) -> None:
         """Replace the wishes. Room for claims that lie here already is taken."""
-        with self._condition:
+        with self._lock:
             wishes.room -= len(self._news.claims)
             is_more = wishes.room > self._wishes.room or wishes.is_hungry or wishes.is_closing
             self._wishes = wishes
             if is_more:
-                self._condition.notify()
+                _ring(self._store_bell)
 
     def take_news(self) -> News:
-        with self._condition:
+        with self._lock:
             news, self._news = self._news, News()
-            try:
-                os.read(self._bell_read, 4096)
-            except BlockingIOError:
-                pass
+            _silence(self._control_bell)
             return news
 
     @property
@@ -103,10 +103,10 @@ class Desk:
 
     # The store thread's side.
 
-    def wait(self, seconds: float) -> None:
-        """Wait that long at most for the other side to leave something."""
-        with self._condition:
-            self._condition.wait(seconds)
+    def wait(self, seconds: float, *others: Any) -> None:
+        """Wait that long at most for the other side to ring, or for one of `others` to become readable."""
+        if select.select([self._store_bell[0], *others], [], [], seconds)[0]:
+            _silence(self._store_bell)
 
     @property
     def wishes(self) -> Wishes:
@@ -114,26 +114,26 @@ class Desk:
 
     def look_at_ended(self, limit: int) -> list[Ended]:
         """Return what is to be recorded; it stays on the desk until `clear_ended`, so that no failure loses it."""
-        with self._condition:
+        with self._lock:
             return self._ended[:limit]
 
     def clear_ended(self, count: int) -> None:
-        with self._condition:
+        with self._lock:
             del self._ended[:count]
             self.unrecorded_since = time.monotonic()
 
     def replace_first_ended(self, end: Ended) -> None:
-        with self._condition:
+        with self._lock:
             self._ended[0] = end
 
     def return_unread_claims(self) -> None:
         """Give back the claims that the control thread, which is leaving, has not taken."""
-        with self._condition:
+        with self._lock:
             self._ended += [Ended(claim=claim, outcome=None) for claim in self._news.claims]
             self._news.claims = []
 
     def take_running(self) -> list[Running]:
-        with self._condition:
+        with self._lock:
             running, self._running = self._running, {}
             return list(running.values())
 
@@ -141,7 +141,7 @@ class Desk:
         """Hand over claims. The room for them is taken, so that the next turn does not fill it twice."""
         if not claims:
             return
-        with self._condition:
+        with self._lock:
             self.is_dry = False
             self._news.claims += claims
             self._wishes.room -= len(claims)
@@ -149,19 +149,19 @@ class Desk:
         self.ring()
 
     def put_cancels(self, cancels: list[Key]) -> None:
-        with self._condition:
+        with self._lock:
             self._news.cancels += cancels
         self.ring()
 
     def put_stop(self, grace_seconds: float | None) -> None:
-        with self._condition:
+        with self._lock:
             self._news.is_stop_asked = True
             self._news.stop_grace_seconds = grace_seconds
         self.ring()
 
     def put_lease_lost(self) -> None:
         """Say that another supervisor has taken over. What had ended before is no longer ours to record."""
-        with self._condition:
+        with self._lock:
             self.fresh_start.clear()
             self._news.is_lease_lost = True
             self._news.claims, self._news.cancels = [], []
@@ -172,7 +172,7 @@ class Desk:
 
     def put_dry(self) -> None:
         """Say that nothing is due; unless something has ended meanwhile, which may change that."""
-        with self._condition:
+        with self._lock:
             if self.is_dry or self._ended:
                 return
             self.is_dry = True
@@ -180,7 +180,28 @@ class Desk:
 
     def ring(self) -> None:
         """Wake the control thread. Safe in a signal handler."""
-        try:
-            os.write(self._bell_write, b"\0")
-        except BlockingIOError:
-            pass  # full of rings already
+        _ring(self._control_bell)
+
+
+Bell = tuple[int, int]  # the ends of a pipe: one to listen to, one to ring
+
+
+def _bell() -> Bell:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(read_fd, False)
+    os.set_blocking(write_fd, False)
+    return read_fd, write_fd
+
+
+def _ring(bell: Bell) -> None:
+    try:
+        os.write(bell[1], b"\0")
+    except BlockingIOError:
+        pass  # full of rings already
+
+
+def _silence(bell: Bell) -> None:
+    try:
+        os.read(bell[0], 65_536)
+    except BlockingIOError:
+        pass

@@ -1,6 +1,7 @@
 """The store thread: the only database connection the queue needs on this machine, one transaction after another."""
 
 import logging
+import math
 import random
 import threading
 import time
@@ -19,7 +20,8 @@ from jobs.supervisor.rescuing import Rescuer
 
 logger = logging.getLogger("jobs.supervisor")
 
-POLL_SECONDS = 0.005  # between two looks at whether anything changed, while a worker is free
+POLL_SECONDS = 0.003  # between two looks at whether anything changed, while a worker is free and it may have
+ALERT_SECONDS = 0.2  # of such looks after a write: it comes before its commit, which takes the disk's time to sync
 BUSY_POLL_SECONDS = 0.1  # … while none is: only requests to cancel or stop can matter
 BATCH_SECONDS = 0.02  # how long an end or a claim may wait for company; see DESIGN, "Batches follow the work"
 RECORD_MAX = 1_000  # ends in one transaction
@@ -78,7 +80,8 @@ class Store(threading.Thread):
         self._policies = queue.load_policies(now=now)
         self._desk.renewed = time.monotonic()
         self._next_beat = self._next_look = self._next_requests = self._last_turn = 0.0
-        self._token: int | None = None
+        self._token: int | None = None  # of the last state of the database that was looked at
+        self._alert_until = 0.0  # a commit of somebody else may come at any moment until then
         self._may_have_work = True
         self._next_due_at: datetime | None = None
         self._counts: dict[queue.CounterKey, queue.Counts] = {}  # of the last minutes, as stored under this id
@@ -87,32 +90,46 @@ class Store(threading.Thread):
         return self._id
 
     def run(self) -> None:
+        self._token = sql.for_connection(connection).change_token(connection)  # opens the files that are watched
+        self._watch = sql.for_connection(connection).watch(connection)
         try:
             while not self.is_finished:
-                self._desk.wait(self._pause_seconds())
+                self._wait()
                 self._guarded_step()
         finally:
             connections.close_all()
 
-    def _pause_seconds(self) -> float:
+    def _wait(self) -> None:
+        """Wait for the control thread, for a commit of somebody else, or for the next thing to do."""
+        wishes = self._desk.wishes
+        if wishes.room <= 0 or self._may_have_work or self._failures:
+            self._desk.wait(self._pause_seconds(wishes, BUSY_POLL_SECONDS))
+        elif self._watch is None or time.monotonic() < self._alert_until:
+            self._desk.wait(self._pause_seconds(wishes, POLL_SECONDS))
+        else:
+            self._desk.wait(self._pause_seconds(wishes, LOOK_SECONDS), self._watch)
+            if self._watch.clear():
+                self._alert_until = time.monotonic() + ALERT_SECONDS
+
+    def _pause_seconds(self, wishes: Wishes, most_seconds: float) -> float:
         if self._failures:
             return self._back_off_seconds()
-        wishes = self._desk.wishes
-        poll_seconds = POLL_SECONDS if wishes.room > 0 else BUSY_POLL_SECONDS
-        return min(poll_seconds, self._seconds_to_turn(wishes, now=datetime.now(UTC), clock=time.monotonic()))
+        seconds = self._seconds_to_turn(wishes, now=datetime.now(UTC), clock=time.monotonic())
+        return min(most_seconds, seconds)
 
     def _seconds_to_turn(self, wishes: Wishes, *, now: datetime, clock: float) -> float:
         """Return how long the next turn may wait. While every worker has work in hand, batches may grow."""
         is_urgent = wishes.is_hungry or wishes.is_closing
-        moments = [self._next_beat]
+        moments = [self._next_beat, self._next_look]
         if self._desk.has_unrecorded:
             moments.append(clock if is_urgent else self._desk.unrecorded_since + BATCH_SECONDS)
-        if wishes.room > 0 and (self._may_have_work or self._is_due(now)):
-            moments.append(clock if is_urgent else self._last_turn + BATCH_SECONDS)
+        if wishes.room > 0:
+            wait_seconds = 0.0 if self._may_have_work else self._seconds_to_due(now)
+            moments.append(max(clock + wait_seconds, clock if is_urgent else self._last_turn + BATCH_SECONDS))
         return max(0.0, min(moments) - clock)
 
-    def _is_due(self, now: datetime) -> bool:
-        return self._next_due_at is not None and self._next_due_at <= now
+    def _seconds_to_due(self, now: datetime) -> float:
+        return math.inf if self._next_due_at is None else (self._next_due_at - now).total_seconds()
 
     def _back_off_seconds(self) -> float:
         first, last = BACK_OFF_SECONDS
@@ -159,6 +176,7 @@ class Store(threading.Thread):
         if token != self._token:
             self._token = token
             self._may_have_work = True
+            self._alert_until = 0.0
 
     def _turn(self, wishes: Wishes, *, now: datetime, clock: float) -> None:
         """Make one transaction: sign of life, what ended, what runs, what is next."""
@@ -191,7 +209,7 @@ class Store(threading.Thread):
         if queue.open_queues(queues=self._queues, policies=self._policies):
             return True
         self._next_due_at = queue.next_due_at()
-        if self._is_due(now):
+        if self._seconds_to_due(now) <= 0:
             return True
         self._may_have_work = False
         self._desk.put_dry()
@@ -235,6 +253,8 @@ class Store(threading.Thread):
             self._desk.put_stop(requests.stop_grace_seconds)
         if clock >= self._next_look:
             self._next_look = clock + LOOK_SECONDS
+            if self._watch is not None:
+                self._watch.renew()
             self._may_have_work = True
             self._rescuer.rescue(now=now)
             if self._rescuer.is_eldest:

@@ -2,8 +2,7 @@
 
 import os
 import select
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,15 +11,14 @@ from jobs.queue import Ended
 from jobs.supervisor.desk import Desk, Running, Wishes
 from tests.clock import NOW
 from tests.factories import make_claim, make_outcome
-from tests.waiting import wait_until
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
-    os.close(desk._bell_read)
-    os.close(desk._bell_write)
+    for fd in (*desk._control_bell, *desk._store_bell):
+        os.close(fd)
 
 
 def _ended(id: str = "job1") -> Ended:  # noqa: A002
@@ -35,23 +33,8 @@ def _rings(desk: Desk) -> bool:
     return bool(select.select([desk], [], [], 0)[0])
 
 
-def _is_woken(desk: Desk, *, by: Callable[[], object], within_seconds: float) -> bool:
-    """Whether a store thread that waits for long is woken by the control thread's act."""
-    woken = threading.Event()
-
-    def wait() -> None:
-        desk.wait(60.0)
-        woken.set()
-
-    store = threading.Thread(target=wait)
-    store.start()
-    wait_until(lambda: desk._condition._waiters)  # type: ignore[attr-defined]
-    by()
-    is_woken = woken.wait(within_seconds)
-    with desk._condition:
-        desk._condition.notify_all()
-    store.join()
-    return is_woken
+def _wakes_the_store(desk: Desk) -> bool:
+    return bool(select.select([desk._store_bell[0]], [], [], 0)[0])
 
 
 def test_it_keeps_ends_in_order_until_they_are_recorded(desk: Desk):
@@ -132,12 +115,17 @@ def test_it_takes_the_room_of_claims_that_nobody_has_picked_up(desk: Desk):
 
 @pytest.mark.parametrize("wishes", [Wishes(room=1), Wishes(is_hungry=True), Wishes(is_closing=True)])
 def test_it_wakes_the_store_when_more_is_wished_for(desk: Desk, wishes: Wishes):
-    assert _is_woken(desk, by=lambda: desk.wish(wishes), within_seconds=10.0)
+    desk.wish(wishes)
+    assert _wakes_the_store(desk)
+    desk.wait(60.0)
+    assert not _wakes_the_store(desk)
 
 
 def test_it_lets_the_store_sleep_when_less_is_wished_for(desk: Desk):
     desk.wish(Wishes(room=5))
-    assert not _is_woken(desk, by=lambda: desk.wish(Wishes(room=4)), within_seconds=0.1)
+    desk.wait(0.0)
+    desk.wish(Wishes(room=4))
+    assert not _wakes_the_store(desk)
 
 
 def test_it_waits_no_longer_than_it_was_told(desk: Desk):
