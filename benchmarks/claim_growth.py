@@ -2,8 +2,9 @@
 
     python benchmarks/claim_growth.py [ROWS]
 
-Each table gets the same work: turns that claim a batch of pending jobs, record them completed, and claim the next. Every
-job is counted. The tables take turns in each round; the figure is the median of the rounds, as a ratio to the empty one.
+Each table gets the same work: turns that claim a batch of pending jobs, record them completed, and claim the next.
+Every job is counted. The tables alternate in each round; the figure is the median of the rounds, as a ratio to the
+empty one.
 """
 
 import os
@@ -40,7 +41,8 @@ FILL = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
 INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, run_at, enqueued_at, attempts, fence,
                       postponements, finished_at)
-SELECT 'fill-' || i, 'shell', 'default', '{state}', {priority}, 'true', 1, '{run_at}', '{run_at}', 0, 0, 0, {finished_at}
+SELECT 'fill-' || i, 'shell', 'default', '{state}', {priority}, 'true', 1, '{run_at}', '{run_at}', 0, 0, 0,
+       {finished_at}
   FROM n
 """
 TABLES = {
@@ -58,10 +60,12 @@ def main() -> None:
         for name, path in databases.items():
             seconds[name].append(_measure(path, f"{name}-{number}"))
     empty = statistics.median(seconds["empty"])
-    print(f"{ROWS:,} rows, SQLite {connection.Database.sqlite_version}, {ROUNDS} rounds of {TURNS} turns of {BATCH} jobs")
+    version = connection.Database.sqlite_version
+    print(f"{ROWS:,} rows, SQLite {version}, {ROUNDS} rounds of {TURNS} turns of {BATCH} jobs")
     for name, measured in seconds.items():
         median = statistics.median(measured)
-        print(f"{name:9} {median / TURNS * 1000:7.2f} ms a turn {TURNS * BATCH / median:9,.0f} jobs/s {median / empty:6.2f}")
+        rate = TURNS * BATCH / median
+        print(f"{name:9} {median / TURNS * 1000:7.2f} ms a turn {rate:9,.0f} jobs/s {median / empty:6.2f}")
 
 
 def _make(name: str, fill: dict[str, object] | None) -> Path:

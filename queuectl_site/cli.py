@@ -26,8 +26,10 @@ def main() -> int:
 def guarded(run: Callable[[], None]) -> int:
     """Call `run` and return the exit code; what a user can cause ends in a line, never in a traceback."""
     try:
-        run()
-        sys.stdout.flush()
+        try:
+            run()
+        finally:  # also when argparse exits after a page of help
+            sys.stdout.flush()
     except ImproperlyConfigured as error:
         return _fail(error)
     except KeyboardInterrupt:

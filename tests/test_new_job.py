@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -81,7 +82,7 @@ def test_it_reads_a_delay(delay, seconds):
 
 NUMBERS = [math.nan, math.inf, -math.inf, True, False, 10**400, 1e308, "", "x", "nan", [], {}, object()]
 BROKEN_TEXTS = [1, True, [], {}, "\ud800", "a\0b"]
-WRONG = {
+WRONG: dict[str, list[Any]] = {
     "id": [1, True, "", "x" * 65, "a b", "a\nb", "\x1b", "-a", "{a", "\ud800", "a\0", [], "\u202ea", "\xa0"],
     "queue": [1, "", "x" * 65, "*", "a b", "-q", []],
     "command": [1, True, "", "  ", [], [""], ["a", 1], {}, "\ud800", "a\0b", "x" * 131_072, ["x", "y" * 131_072]],

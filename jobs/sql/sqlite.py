@@ -282,7 +282,7 @@ _UNAVAILABLE = {
     "disk is full": "the disk that holds the database is full; free some space, then repeat",
     "readonly database": "the database is read-only; check the permissions of the file and of its folder",
     "unable to open": "the database cannot be opened; check that its folder exists and may be written to",
-    "disk I/O error": "the database's disk reports an error; check the disk, then repeat",
+    "disk I/O error": "the disk that holds the database is full or fails; free some space or check it, then repeat",
     "no such table": "the database has no tables for the queue; make them with: queuectl initdb",
     "no such column": "the database is older than this code; bring it up to date with: queuectl initdb",
     "not a database": "the file is not an SQLite database",

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from jobs import processes
-from jobs import processes
 from jobs.models import Supervisor
 
 LATE_SHARE = 1 / 3  # of the lease: silent for so long is no pause of a busy database any more, and not yet the end

@@ -35,7 +35,7 @@ def run(site: Site, *words: str, before: Callable[[], None] | None = None) -> su
         site.command(*words),
         cwd=CHECKOUT,
         env=site.environment,
-        preexec_fn=before,  # noqa: PLW1509 - one thread; it is the only way to limit the child and not the test
+        preexec_fn=before,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -140,7 +140,7 @@ def test_it_says_that_the_disk_is_full_and_stores_nothing(tmp_path):
             while True:
                 file.write(b"x" * 4_096)
         job = '{"id": "job1", "command": "%s"}' % ("x" * 100_000)
-        assert "full; free some space, then repeat" in refused(full.run("enqueue", job), UNAVAILABLE)
+        assert "the disk that holds the database is full" in refused(full.run("enqueue", job), UNAVAILABLE)
         filler.unlink()
         assert full.ok("list", "--json") == "[]\n"
         assert full.ok("enqueue", "--quiet", job) == "job1\n"

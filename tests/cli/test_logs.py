@@ -9,6 +9,7 @@ from django.utils import timezone
 from jobs.cli import logs
 from jobs.cli.follow import Reader
 from jobs.cli.output import Output
+from jobs.errors import NotFound
 from jobs.models import Attempt, Job
 from jobs.runners.capture import HEAD_BYTES, Capture
 from jobs.states import State
@@ -79,16 +80,18 @@ def test_it_follows_a_job_through_a_retry():
     """What a supervisor would write is written between two looks."""
     make_job(state=State.PROCESSING)
     running = make_attempt(1, output_head="a", outcome=None, finished_at=None)
-    steps = iter(
-        (
-            lambda: update(running, output_head="ab"),
-            lambda: (update(running, output_head="abc\n", outcome="failed", exit_code=3), becomes(State.FAILED)),
-            lambda: becomes(State.PENDING),
-            lambda: (make_attempt(2, output_head="again\n", outcome="completed"), becomes(State.COMPLETED)),
-        )
-    )
+
+    def fail() -> None:
+        update(running, output_head="abc\n", outcome="failed", exit_code=3)
+        becomes(State.FAILED)
+
+    def complete() -> None:
+        make_attempt(2, output_head="again\n", outcome="completed")
+        becomes(State.COMPLETED)
+
+    steps = iter((lambda: update(running, output_head="ab"), fail, lambda: becomes(State.PENDING), complete))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs.time, "sleep", lambda _: next(steps)())
+        patch.setattr("jobs.cli.logs.time.sleep", lambda _: next(steps)())
         done = queuectl("logs", "job1", "--follow")
     assert (done.code, done.out) == (0, "abc\nagain\n")
     assert "Attempt 1: failed, exit code 3; the next one is due" in done.err
@@ -149,5 +152,5 @@ def test_it_ends_when_the_job_is_deleted():
     make_job()
     follower = logs.Follower("job1", Output(Terminal(), Terminal()))
     Job.objects.all().delete()
-    with pytest.raises(logs.NotFound):
+    with pytest.raises(NotFound):
         follower.follow()

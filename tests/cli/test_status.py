@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from jobs.cli import status
 from jobs.models import Config
 from jobs.states import State
 from tests.cli.command import Terminal, ok, queuectl
@@ -89,7 +88,7 @@ def test_it_is_watched_until_interrupted(monkeypatch):
         if len(looks) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(status.time, "sleep", sleep)
+    monkeypatch.setattr("jobs.cli.status.time.sleep", sleep)
     done = queuectl("status", "--watch", "--json")
     assert (done.code, looks) == (0, [2.0, 2.0, 2.0])
     assert len([json.loads(line) for line in done.out.splitlines()]) == 3
@@ -99,7 +98,7 @@ def test_it_redraws_on_a_terminal(monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(status.time, "sleep", interrupt)
+    monkeypatch.setattr("jobs.cli.status.time.sleep", interrupt)
     monkeypatch.setenv("TERM", "xterm")
     done = queuectl("status", "--watch", "5", stdout=Terminal())
     assert done.code == 0

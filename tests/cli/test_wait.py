@@ -3,7 +3,6 @@
 import pytest
 from django.utils import timezone
 
-from jobs.cli import wait
 from jobs.models import Job
 from jobs.states import State
 from tests.cli.command import ok, queuectl, refused
@@ -33,13 +32,13 @@ def test_it_ends_with_124_when_the_time_is_over():
 def test_it_waits_until_a_job_is_finished(monkeypatch):
     make_job()
     finish = lambda _: Job.objects.update(state=State.COMPLETED, finished_at=timezone.now())  # noqa: E731
-    monkeypatch.setattr(wait.time, "sleep", finish)
+    monkeypatch.setattr("jobs.cli.wait.time.sleep", finish)
     assert ok("wait", "job1", "--timeout", "1h") == "job1 completed.\n"
 
 
 def test_it_takes_a_job_that_was_deleted_meanwhile_for_one_that_did_not_complete(monkeypatch):
     make_job()
-    monkeypatch.setattr(wait.time, "sleep", lambda _: Job.objects.all().delete())
+    monkeypatch.setattr("jobs.cli.wait.time.sleep", lambda _: Job.objects.all().delete())
     assert queuectl("wait", "job1").code == 10
 
 

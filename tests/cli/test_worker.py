@@ -2,11 +2,12 @@
 
 import json
 import os
+from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 
 from jobs import processes, supervisor
-from jobs.cli import worker
 from jobs.models import Supervisor
 from tests.cli.command import ok, queuectl, refused
 from tests.factories import make_supervisor
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def make_living(**fields) -> Supervisor:
     """Store a supervisor that is this very process, and was heard of just now."""
     me = processes.own_identity()
-    now = worker.timezone.now()
+    now = timezone.now()
     defaults = {
         "machine": me.machine,
         "pid": me.pid,
@@ -70,8 +71,8 @@ def test_it_asks_to_stop_at_once():
 
 def test_it_waits_until_they_have_stopped(monkeypatch):
     row = make_living()
-    stop = lambda _: Supervisor.objects.update(stopped_at=worker.timezone.now())  # noqa: E731
-    monkeypatch.setattr(worker.time, "sleep", stop)
+    stop = lambda _: Supervisor.objects.update(stopped_at=timezone.now())  # noqa: E731
+    monkeypatch.setattr("jobs.cli.worker.time.sleep", stop)
     assert ok("worker", "stop").splitlines()[-1] == f"host1:{os.getpid()} (id {row.pk}) has stopped."
 
 
@@ -117,7 +118,12 @@ def test_it_passes_on_what_start_was_told(monkeypatch):
 def test_it_takes_the_grace_of_the_settings_by_default(monkeypatch, settings):
     settings.JOBS = {"GRACE_SECONDS": 4.0}
     seen = []
-    monkeypatch.setattr(supervisor, "run", lambda options, announce: seen.append(options.grace_seconds) or 0)
+
+    def run(options: supervisor.Options, *, announce: Callable[[str], None]) -> int:
+        seen.append(options.grace_seconds)
+        return 0
+
+    monkeypatch.setattr(supervisor, "run", run)
     ok("worker", "start")
     assert seen == [4.0]
 
