@@ -61,6 +61,11 @@ def is_alive(identity: Identity) -> bool | None:
     return started == identity.started
 
 
+def is_from_before_this_boot(machine: str) -> bool:
+    """Return whether a process of `machine`, which is known to be this one, ran before it was started again."""
+    return machine.split(maxsplit=1)[0] != _machine().split()[0]
+
+
 @functools.cache
 def _machine() -> str:
     """Return what makes a pid unique: this boot, and this container's own numbering of processes."""

@@ -19,6 +19,8 @@ from jobs.states import State
 class Dialect(Protocol):
     """What a database module offers. Every function runs on `connection`, inside the caller's transaction."""
 
+    IS_LOCAL: bool  # all who use this database are on one machine
+
     def prepare(self, connection: BaseDatabaseWrapper) -> None:
         """Set up the connection of a supervisor."""
 

@@ -120,6 +120,9 @@ ON CONFLICT (job_id, fence) DO UPDATE
 """
 
 
+IS_LOCAL = True
+
+
 def prepare(connection: BaseDatabaseWrapper) -> None:
     """Make transactions of this process take the write lock at their start.
 

@@ -4,7 +4,9 @@ import logging
 import time
 from datetime import datetime
 
-from jobs import processes, queue
+from django.db import connection
+
+from jobs import processes, queue, sql
 from jobs.models import Supervisor
 
 logger = logging.getLogger("jobs.supervisor")
@@ -38,6 +40,8 @@ class Rescuer:
         if processes.is_alive(identity) is False:
             # Before its jobs may start again, whatever is left of them must be gone.
             processes.kill_marked(other.marker, timeout_seconds=KILL_SECONDS)
+            return True
+        if sql.for_connection(connection).IS_LOCAL and processes.is_from_before_this_boot(other.machine):
             return True
         return self._silent_seconds(other) > other.lease_seconds
 
