@@ -16,5 +16,5 @@ def signed(command: str, **fields: Any) -> Claim:
     values: dict[str, Any] = {"id": "job1", "command": command, "uses_shell": True, "cwd": None, "env": None} | fields
     signature = signing.sign(**{name: values[name] for name in SIGNED})
     times = {"enqueued_at": MOMENT, "run_at": MOMENT, "claimed_at": MOMENT}
-    defaults: dict[str, Any] = {"fence": 7, "attempt": 2, "kind": Kind.SHELL, "queue": "letters"}
+    defaults: dict[str, Any] = {"supervisor_id": 3, "fence": 7, "attempt": 2, "kind": Kind.SHELL, "queue": "letters"}
     return Claim(**(defaults | times | {"signature": signature} | values))
