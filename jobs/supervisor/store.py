@@ -28,6 +28,7 @@ RECORD_MAX = 1_000  # ends in one transaction
 LOOK_SECONDS = 1.0  # between two looks at other supervisors, settings and requests; no wake-up is lost for longer
 REQUESTS_SECONDS = 0.2  # … when the database did change
 PRUNE_SECONDS = 60.0
+PRUNE_SHARE = 0.1  # of the store's time at most: thousands of jobs a second
 HEARTBEATS_PER_LEASE = 6
 HEARTBEAT_SECONDS_MAX = 10.0
 BACK_OFF_SECONDS = (0.005, 0.5)  # after the first failed turn, and after many
@@ -262,22 +263,28 @@ class Store(threading.Thread):
             self._prune(now=now, clock=clock)
 
     def _note_running(self) -> None:
-        for running in self._desk.take_running():
-            queue.note_running(
-                running.claim,
-                pid=running.pid,
-                started_at=running.started_at,
-                output=running.output,
-                host=self._description["host"],
-            )
+        notes = self._desk.take_running()
+        if not notes:
+            return
+        with transaction.atomic():  # one sync to disk for all
+            for running in notes:
+                queue.note_running(
+                    running.claim,
+                    pid=running.pid,
+                    started_at=running.started_at,
+                    output=running.output,
+                    host=self._description["host"],
+                )
 
     def _prune(self, *, now: datetime, clock: float) -> None:
-        """Delete a batch of old jobs, if it is time; the next batch waits for the next look."""
+        """Delete old jobs, if it is time, for a moment; the rest waits for the next look."""
         if clock >= self._next_prune:
             self._next_prune = clock + PRUNE_SECONDS
             self._pruning = queue.prune(policies=self._policies, now=now)
             queue.forget_old(now=now)
-        next(self._pruning, None)
+        until = clock + PRUNE_SHARE * LOOK_SECONDS
+        while time.monotonic() < until and next(self._pruning, None):
+            pass
 
     def _note_failure(self, error: OperationalError | InterfaceError) -> None:
         """Be ready to try again. Say so once, and not for a database that is merely busy for a moment."""

@@ -1,5 +1,6 @@
 """A queue of its own for one test: real processes, driven by the command line, looked at from outside."""
 
+import contextlib
 import json
 import os
 import signal
@@ -115,7 +116,8 @@ class Site:
         for supervisor in self.supervisors:
             supervisor.kill()
         for process in self.marked_processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 class Supervisor:

@@ -9,6 +9,8 @@ import psutil
 from tests.e2e.site import Site, Supervisor
 from tests.waiting import wait_until
 
+BUSY_SECONDS = 3.0  # what a machine full of other tests may add to a promise
+
 START = 'echo "S $QUEUECTL_JOB_ID" >> "$LEDGER"'
 
 
@@ -37,7 +39,7 @@ def test_it_releases_a_job_that_outlasts_the_grace_with_its_attempt_given_back(s
     supervisor.signal(signal.SIGTERM)
 
     assert supervisor.wait() == 0
-    assert 1 <= time.monotonic() - asked < 6
+    assert 1 <= time.monotonic() - asked < 6 + BUSY_SECONDS
     job = site.job("j")
     assert (job["state"], job["attempts"], job["supervisor_id"]) == ("pending", 0, None)
     assert [attempt["outcome"] for attempt in site.attempts("j")] == ["released"]
@@ -51,7 +53,7 @@ def test_it_shortens_the_grace_on_a_second_signal(site: Site) -> None:
     wait_until(lambda: "stopping" in supervisor.log(), timeout_seconds=5)
     supervisor.signal(signal.SIGINT)
 
-    assert supervisor.wait(timeout_seconds=5) == 0
+    assert supervisor.wait(timeout_seconds=5 + BUSY_SECONDS) == 0
     assert site.job("j")["state"] == "pending"
 
 
