@@ -1,15 +1,12 @@
 """The command line: one module per noun, each of which parses, calls one function and prints what it returned.
 
-`configure` builds the tree of verbs; `execute` runs the one that was asked for and translates what it may raise; `main`
-does so for a process of its own. The management command calls them.
+`configure` builds the tree of verbs; `execute` runs the one that was asked for and translates what it may raise, once.
+The management command calls them, and `process` where it is a process of its own.
 """
 
 import argparse
 import functools
 import importlib
-import os
-import sys
-from pathlib import Path
 
 from django.core.management import CommandError
 from django.db import DatabaseError, connection
@@ -23,7 +20,6 @@ from jobs.errors import QueueError
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
-LOCK_WAIT_SECONDS = 10.0  # longer than any transaction of ours, shorter than a person's patience
 
 # In the order in which help lists them.
 MODULES = {
@@ -81,52 +77,3 @@ def _database_refusal(error: DatabaseError) -> CommandError:
         return CommandError(str(explained), returncode=explained.exit_code)
     message = " ".join(str(error).split())
     return CommandError(f"the database refused: {message}", returncode=EXIT_FAILED)
-
-
-def main(options: argparse.Namespace) -> int:
-    """Run the verb for a process of its own; return its exit code. What a user can cause ends in a line on stderr."""
-    output = Output(sys.stdout, sys.stderr, color=_color(options))
-    try:
-        code = execute(options, output)
-        sys.stdout.flush()
-    except CommandError as error:
-        if options.traceback:
-            raise
-        output.error(str(error))
-        return error.returncode
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _silence_stdout()
-        return EXIT_BROKEN_PIPE
-    except OSError as error:
-        if options.traceback:
-            raise
-        _silence_stdout()
-        output.error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        return EXIT_FAILED
-    return code
-
-
-def _color(options: argparse.Namespace) -> bool | None:
-    if options.no_color:
-        return False
-    return True if options.force_color else None
-
-
-def _silence_stdout() -> None:
-    """Point stdout at nothing, or the interpreter would complain at its exit about what it cannot write."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def prepare_process(options: argparse.Namespace) -> None:
-    """Set up a process that a person waits for: it gives up on a lock after a while, and can print any character."""
-    for name in ("stdout", "stderr"):  # None where the caller closed them
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for the rest of the process
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-    if not getattr(options, "waits_for_locks", False):
-        sql.for_connection(connection).limit_wait(connection, seconds=LOCK_WAIT_SECONDS)

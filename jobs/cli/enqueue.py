@@ -18,6 +18,7 @@ from jobs.cli.parser import Parser, Verbs
 from jobs.errors import InvalidInput
 from jobs.models import Job
 from jobs.new_job import NewJob
+from jobs.runners.registry import RUNNERS
 from jobs.states import State
 
 STDIN = "-"
@@ -63,7 +64,7 @@ def _add_job_options(parser: Parser) -> None:
     parser.add_argument(
         "--env", metavar="NAME=VALUE", type=arguments.variable, action="append", help="set a variable; may be repeated"
     )
-    parser.add_argument("--task", metavar="PATH", help="run a task function instead of a command: app.tasks.send")
+    parser.add_argument("--task", metavar="PATH", help="run a task function (not yet in this version)")
     parser.add_argument("--args", metavar="JSON", dest="task_args", help="its positional arguments, a list")
     parser.add_argument("--kwargs", metavar="JSON", dest="task_kwargs", help="its named arguments, an object")
 
@@ -73,9 +74,17 @@ def run(options: Namespace, output: Output) -> int:
     if options.file is not None or (options.job == [STDIN] and options.words is None):
         return _enqueue_file(options, output, now)
     fields = _fields(options)
-    job = queue.enqueue(new_job.from_fields(fields, now=now), now=now)
+    job = queue.enqueue(_checked(fields, now), now=now)
     _report(job, options, output, now)
     return 0
+
+
+def _checked(fields: dict[str, Any], now: datetime) -> NewJob:
+    """Return the job that was asked for. Raise InvalidInput, also for what no worker could run."""
+    new = new_job.from_fields(fields, now=now)
+    if new.kind not in RUNNERS:
+        raise InvalidInput("task", "no worker of this version runs task functions; enqueue a command")
+    return new
 
 
 def _fields(options: Namespace) -> dict[str, Any]:
@@ -179,8 +188,8 @@ def _enqueue_file(options: Namespace, output: Output, now: datetime) -> int:
     name = options.file or STDIN
     with _opened(name, output) as file:
         news = _read(file, name, output, now)
-    with output.progress(f"storing {present.plural(len(news), 'job')}"):
-        jobs = queue.enqueue_many(news, now=now)
+    with output.progress("storing", total=len(news)) as progress:
+        jobs = queue.enqueue_many(news, now=now, advance=progress.advance)
     _report_many(jobs, options, output, now)
     return 0
 
@@ -214,7 +223,7 @@ def _read(file: BinaryIO, name: str, output: Output, now: datetime) -> list[NewJ
             if not line.strip():
                 continue
             try:
-                new = new_job.from_fields(strict_json.load_object(line), now=now)
+                new = _checked(strict_json.load_object(line), now)
                 _refuse_repeated(new, number, lines_of_ids)
                 news.append(new)
             except InvalidInput as error:

@@ -171,7 +171,7 @@ class Progress:
         if self._timer is not None:
             self._done += count
             if self._bar is not None:
-                self._bar.update(self._task, completed=self._done)
+                self._bar.update(self._task, total=self._total, completed=self._done)
 
     def end(self) -> None:
         if self._timer is not None:
@@ -191,7 +191,7 @@ class Progress:
             TimeRemainingColumn(),
         ]
         bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = bar.add_task(self._what, total=self._total, completed=self._done)
+        self._task = bar.add_task(self._what, total=None, completed=self._done)  # pulses until there is progress
         bar.start()
         self._bar = bar
 

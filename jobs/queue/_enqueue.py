@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -35,14 +35,20 @@ def enqueue(new: NewJob, *, now: datetime) -> Job:
     return job
 
 
-def enqueue_many(news: Sequence[NewJob], *, now: datetime) -> list[Job]:
-    """Store all of them or none, in order. Raise InvalidInput if an id stands twice, JobExists if one is taken."""
+def enqueue_many(news: Sequence[NewJob], *, now: datetime, advance: Callable[[int], object] | None = None) -> list[Job]:
+    """Store all of them or none, in order. Raise InvalidInput if an id stands twice, JobExists if one is taken.
+
+    `advance` is told how many each statement stored; they are safe only when this function returns.
+    """
     # A microsecond apart, so that they run in the order in which they stand, whatever their ids.
     jobs = [_job(new, now + timedelta(microseconds=place)) for place, new in enumerate(news)]
     _refuse_repeated([job.pk for job in jobs])
     try:
         with transaction.atomic():
-            Job.objects.bulk_create(jobs, batch_size=INSERT_BATCH_JOBS)
+            for start in range(0, len(jobs), INSERT_BATCH_JOBS):
+                stored = Job.objects.bulk_create(jobs[start : start + INSERT_BATCH_JOBS])
+                if advance is not None:
+                    advance(len(stored))
     except IntegrityError:
         taken = _taken([new.id for new in news if new.id is not None])
         if not taken:

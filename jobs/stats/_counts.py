@@ -59,12 +59,18 @@ def count_jobs() -> Counts:
     States that share an index share its limit. When it is reached, none of their counts is known to be the whole.
     """
     by_queue, by_state = _count_pending()
-    for rows in counting.pools(connection, limit=COUNT_MAX):
-        is_capped = sum(number for _, _, number in rows) == COUNT_MAX
-        for queue, state, number in rows:
+    for rows in counting.pools(connection, limit=COUNT_MAX + 1):  # one more shows that there are more
+        is_capped = sum(number for _, _, number in rows) > COUNT_MAX
+        for queue, state, number in _without_one(rows) if is_capped else rows:
             by_queue[queue, State(state)] = CappedCount(number, is_capped)
             by_state[State(state)] = by_state.get(State(state), NONE) + CappedCount(number, is_capped)
     return Counts(by_queue=by_queue, by_state=by_state)
+
+
+def _without_one(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """Return the rows with one job less in the largest, so that a full pool reads 10,000+ and not 10,001+."""
+    largest = max(rows, key=lambda row: row[2])
+    return [(queue, state, number - ((queue, state, number) == largest)) for queue, state, number in rows]
 
 
 def count_jobs_exactly() -> Counts:

@@ -158,7 +158,7 @@ class Store(threading.Thread):
         now = datetime.now(UTC)
         clock = time.monotonic()
         wishes = self._desk.wishes
-        self._notice_changes()
+        self._notice_changes(now)
         if self._seconds_to_turn(wishes, now=now, clock=clock) == 0 and self._has_reason(now=now, clock=clock):
             self._turn(wishes, now=now, clock=clock)
         if clock >= self._next_look or (self._may_have_work and clock >= self._next_requests):
@@ -172,10 +172,11 @@ class Store(threading.Thread):
             queue.mark_stopped(supervisor_id=self._id, now=now)
             self.is_finished = True
 
-    def _notice_changes(self) -> None:
+    def _notice_changes(self, now: datetime) -> None:
         token = sql.for_connection(connection).change_token(connection)
         if token != self._token:
             self._token = token
+            self._policies = queue.load_policies(now=now)  # before the next claim: a pause holds from its commit on
             self._may_have_work = True
             self._alert_until = 0.0
 

@@ -1,6 +1,7 @@
 """Running `queuectl` in this process, as a process of its own would: arguments in, exit code and both streams out."""
 
 import contextlib
+import functools
 import io
 import json
 import sys
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from jobs import cli
+from jobs.cli import process
+from jobs.cli.parser import RootParser
 from jobs.management.commands.queuectl import Command
 
 
@@ -43,14 +45,20 @@ def queuectl(*words: str, stdin: str = "", answer: str | None = None, stdout: io
     """Run the command to its end. With `answer`, a person at a terminal types it."""
     out, err = stdout or io.StringIO(), io.StringIO()
     source = io.TextIOWrapper(io.BytesIO(stdin.encode())) if answer is None else Keyboard(io.BytesIO(answer.encode()))
-    command = Command()
-    command._called_from_command_line = True
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch.object(sys, "stdin", source):
         try:
-            code = cli.main(command.create_parser("queuectl", "queuectl").parse_args(words))
+            code = process.run(process.parse(_parser(), words))
         except SystemExit as end:
             code = int(end.code or 0)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+@functools.cache
+def _parser() -> RootParser:
+    """Return the parser, which keeps nothing of what it parsed."""
+    command = Command()
+    command._called_from_command_line = True
+    return command.create_parser("queuectl", "queuectl")
 
 
 def ok(*words: str, stdin: str = "") -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.models import Job
-from tests.cli.command import ok, refused
+from tests.cli.command import ok, queuectl, refused
 
 pytestmark = pytest.mark.django_db
 
@@ -46,9 +46,11 @@ def test_it_takes_every_option():
     assert (job.cwd, job.env, job.state) == ("/tmp", {"A": "1", "B": "x=y"}, "scheduled")
 
 
-def test_it_takes_a_task_with_its_arguments():
-    ok("enqueue", "--task", "app.tasks.send", "--args", "[1, null]", "--kwargs", '{"to": "x"}')
-    assert (only_job().kind, only_job().args, only_job().kwargs) == ("task", [1, None], {"to": "x"})
+def test_it_refuses_a_task_which_no_worker_could_run():
+    done = queuectl("enqueue", "--task", "app.tasks.send", "--args", "[1, null]", "--kwargs", '{"to": "x"}')
+    assert (done.code, done.out) == (2, "")
+    assert "task: no worker of this version runs task functions" in done.err
+    assert not Job.objects.exists()
 
 
 def test_it_says_what_was_stored_and_the_next_step():

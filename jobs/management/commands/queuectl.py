@@ -11,7 +11,7 @@ from django.db import connections
 
 import jobs
 from jobs import cli
-from jobs.cli import arguments
+from jobs.cli import arguments, process
 from jobs.cli.output import Output
 from jobs.cli.parser import RootParser
 
@@ -38,11 +38,12 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as a process of its own, and end it with the verb's exit code."""
         self._called_from_command_line = True
-        options = self.create_parser(argv[0], argv[1]).parse_args(argv[2:])
+        process.prepare_streams()
+        options = process.parse(self.create_parser(argv[0], argv[1]), argv[2:])
         handle_default_options(options)
-        cli.prepare_process(options)
+        process.limit_patience(options)
         try:
-            code = cli.main(options)
+            code = process.run(options)
         finally:
             connections.close_all()
         sys.exit(code)

@@ -1,0 +1,32 @@
+"""What `doctor` finds."""
+
+import pytest
+
+from jobs import stats
+from jobs.stats import doctor
+from tests.clock import NOW, after
+from tests.factories import make_job
+from tests.test_stats import make_living
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_finds_a_sound_place_sound():
+    make_living()
+    levels = {finding.check: finding.level for finding in doctor.examine(now=NOW)}
+    assert {"disk", "files", "migrations", "clock", "workers", "queues", "signatures"} <= levels.keys()
+    assert stats.Level.ERROR not in levels.values()
+
+
+def test_it_finds_a_clock_that_is_wrong():
+    make_job(enqueued_at=after(seconds=3_600))
+    clock = next(finding for finding in doctor.examine(now=NOW) if finding.check == "clock")
+    assert (clock.level, clock.text) == (stats.Level.ERROR, "the database holds a time 1h in the future")
+
+
+def test_it_finds_workers_that_are_silent_or_died_with_jobs():
+    make_living(heartbeat_at=after(seconds=-30))
+    make_living(marker="2", process_started="0", workers=[{"pid": 1, "jobs": ["a"], "rss_bytes": 1}])
+    texts = [finding.text for finding in doctor.examine(now=NOW) if finding.check == "workers"]
+    assert any("has not been heard from for 30s" in text for text in texts)
+    assert any("died with 1 jobs in hand" in text for text in texts)
