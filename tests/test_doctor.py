@@ -29,4 +29,4 @@ def test_it_finds_workers_that_are_silent_or_died_with_jobs():
     make_living(marker="2", process_started="0", workers=[{"pid": 1, "jobs": ["a"], "rss_bytes": 1}])
     texts = [finding.text for finding in doctor.examine(now=NOW) if finding.check == "workers"]
     assert any("has not been heard from for 30s" in text for text in texts)
-    assert any("died with 1 jobs in hand" in text for text in texts)
+    assert any("died with 1 job in hand" in text for text in texts)

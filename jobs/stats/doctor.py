@@ -80,7 +80,7 @@ def _workers(current: Status) -> Iterator[Finding]:
             text = f"{view} (id {view.id}) has not been heard from for {moments.rough(view.silent_seconds)}"
             yield warning("workers", text, "see whether it is frozen or cut off from the database")
         elif view.liveness is Liveness.GONE and view.running_ids:
-            text = f"{view} (id {view.id}) died with {len(view.running_ids)} jobs in hand"
+            text = f"{view} (id {view.id}) died with {_jobs(len(view.running_ids))} in hand"
             yield warning("workers", text, "any running worker takes them back: queuectl worker start")
     alive = [view for view in current.supervisors if view.liveness is Liveness.ALIVE]
     if alive:
@@ -111,10 +111,16 @@ def _keys() -> Iterator[Finding]:
     shell = [job for job in waiting if job.kind == Kind.SHELL]
     bad = [job for job in shell if not _is_signed(job)]
     if bad:
-        text = f"{len(bad)} of the next {len(shell)} shell jobs will not run, for lack of a valid signature: {bad[0]}"
+        of_all = f"{len(bad)} of the next {_jobs(len(shell), 'shell job')}"
+        text = f"{of_all} will not run, for lack of a valid signature: {bad[0]}"
         yield error("signatures", text, "if SECRET_KEY was changed, add the old one to SECRET_KEY_FALLBACKS")
     else:
-        yield ok("signatures", f"the next {len(shell)} shell jobs are signed" if shell else "no shell job waits")
+        text = f"valid on the next {_jobs(len(shell), 'shell job')}" if shell else "no shell job waits"
+        yield ok("signatures", text)
+
+
+def _jobs(count: int, noun: str = "job") -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _is_signed(job: Job) -> bool:
