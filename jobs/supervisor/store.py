@@ -69,7 +69,7 @@ class Store(threading.Thread):
             except OperationalError as error:
                 if not dialect.is_busy(error) or time.monotonic() > deadline:
                     raise
-            self._failures += 1
+            self._failures = 1
             time.sleep(self._back_off_seconds())
 
     def register(self) -> int:
@@ -292,8 +292,9 @@ class Store(threading.Thread):
         clock = time.monotonic()
         if not self._failures:
             self._failing_since = clock
-        self._failures += 1
         is_busy = sql.for_connection(connection).is_busy(error)
+        # Longer pauses after each try would let those who come late go first, while many want the lock.
+        self._failures = 1 if is_busy else self._failures + 1
         if not self._is_outage and (not is_busy or clock - self._failing_since > PATIENCE_SECONDS):
             self._is_outage = True
             logger.warning("database unavailable, will go on trying: %s", error)
