@@ -5,8 +5,9 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
+BENCH_READY := .venv/.bench-ready
 
-.PHONY: help run test lint types layers migrations docs check format clean
+.PHONY: help run test bench lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +17,9 @@ run: $(READY) ## the demonstration: the site with its admin, two workers, sample
 
 test: $(READY) ## the tests
 	@$(PYTHON) -m pytest
+
+bench: $(BENCH_READY) ## the benchmarks, 20 minutes; BENCH="--only drain --systems queuectl,huey" chooses
+	@$(PYTHON) -m benchmarks $(BENCH)
 
 lint: $(READY) ## style and formatting
 	@$(PYTHON) -m ruff check .
@@ -52,3 +56,8 @@ $(READY): pyproject.toml requirements.txt
 $(DOCS_READY): $(READY)
 	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group docs
 	@touch $(DOCS_READY)
+
+$(BENCH_READY): $(READY)
+	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group bench
+	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install mysqlclient || echo "MariaDB will be skipped: its driver needs a compiler."
+	@touch $(BENCH_READY)

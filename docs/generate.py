@@ -33,14 +33,16 @@ OUTCOMES = {
 JOB_FIELDS = {
     "id": "text, 1 to 64 printable characters without spaces, not beginning with `-` or `{`; made (a UUIDv7) if absent",
     "command": "a text for `/bin/sh`, or a list of words to run without a shell",
-    "task": "the dotted path of a function; coming, with its `args` and `kwargs`",
-    "args": "for a task",
-    "kwargs": "for a task",
+    "task": "in place of `command`: the dotted path of a function decorated with `@task`",
+    "args": "list of its positional arguments",
+    "kwargs": "object of its named arguments",
     "queue": "text, formed like an id; `default` if absent",
     "priority": "whole number, −100 to 100; larger runs sooner; 0 if absent",
     "run_at": "ISO 8601 time; start no earlier. Without an offset it is in the site's time zone",
     "delay": "seconds or a duration such as `10m`; start no earlier than this from now. Not together with `run_at`",
     "max_retries": "whole number; attempts after the first. If absent, [as set](settings.md#retries-and-time-limits)",
+    "backoff_base": "number; the wait after failed attempt n is this `** n` seconds. If absent, as set",
+    "backoff_max": "seconds or a duration; the longest wait. If absent, as set",
     "timeout": "seconds or a duration; 0 is no limit. If absent, [as set](settings.md#retries-and-time-limits)",
     "cwd": "absolute path to run in; the worker's own if absent",
     "env": "object of names and texts; added to the job's [environment](shell-jobs.md#environment)",
@@ -65,6 +67,7 @@ JOB_KEYS = {
 }
 JOB_DETAILS_KEYS = {
     "uses_shell": "true: `/bin/sh` runs it; false: it is run without a shell; null for a task",
+    "backend": "the alias in `TASKS` of a task, or null",
     "cwd": "text or null",
     "env": "object or null; values under names that sound secret are masked",
     "args": "list or null; masked likewise",
@@ -73,6 +76,7 @@ JOB_DETAILS_KEYS = {
     "claimed_at": "time or null",
     "cancel_requested_at": "time at which a person asked a running job to stop, or null",
     "postponements": "number of attempts that ended in exit code 75 at no charge",
+    "return_value": "what a task that completed returned, any JSON value; else null",
     "attempt_history": "list of attempts, oldest first",
 }
 ATTEMPT_KEYS = {
@@ -85,6 +89,9 @@ ATTEMPT_KEYS = {
     "outcome": "one of the [outcomes](states.md#outcomes); null while it runs",
     "exit_code": "number, negative for a signal, or null",
     "error": "one line, or null",
+    "exception_class": "dotted path of what a task raised, or null",
+    "progress": "number from 0 to 1 that a task told, or null",
+    "progress_message": "text that it told with it, or null",
 }
 
 
@@ -203,7 +210,7 @@ def exit_codes() -> str:
         status.EXIT_UNHEALTHY: "`status --check`: unhealthy",
         errors.NotFound.exit_code: "no such job, queue or supervisor",
         errors.WrongState.exit_code: "wrong state for that verb, or the id exists",
-        report.EXIT_PARTLY: "partly done: of several jobs, some were changed and some refused",
+        report.EXIT_PARTLY: "partly done: of several jobs, some were changed and some refused, or left by `move`",
         wait.EXIT_NOT_COMPLETED: "`wait`: a job finished but did not complete",
         errors.DatabaseUnavailable.exit_code: "the database is busy or unreachable; safe to repeat",
         wait.EXIT_TIMED_OUT: "`wait --timeout`: the time is over",
@@ -242,8 +249,13 @@ def _code(text: str) -> str:
 def keys() -> str:
     from jobs import conf  # noqa: PLC0415 - Django must be set up
 
+    def shown(value: float | str | None, none: str) -> str:
+        if value is None:
+            return none
+        return f"`{value}`" if isinstance(value, str) else f"`{value:g}`"
+
     rows = [
-        [f"`{key.name}`", "none" if key.default is None else f"`{key.default:g}`", f"`{key.minimum:g}`", key.help]
+        [f"`{key.name}`", shown(key.default, "none"), shown(key.minimum, "a text"), key.help]
         for key in conf.KEYS.values()
     ]
     return table(["key", "default", "at least", "meaning"], rows)
@@ -350,8 +362,23 @@ def attempt_keys() -> str:
     return table(["key", "value"], explained(present.ATTEMPT_KEYS, ATTEMPT_KEYS))
 
 
+# What was measured.
+
+
+def benchmarks() -> str:
+    from benchmarks import results, tables  # noqa: PLC0415 - found once the checkout is on the path
+
+    found = results.newest()
+    if found is None:
+        return "No run of everything is kept yet: `make bench`.\n"
+    drawn = sorted((DOCS / "reference/benchmarks").glob("*.svg"))
+    plots = [f"![{path.stem}](benchmarks/{path.name})" for path in drawn]
+    return "\n\n".join([*plots, tables.page(found)]) + "\n"
+
+
 REGIONS: dict[str, Callable[[], str]] = {
     "attempt-keys": attempt_keys,
+    "benchmarks": benchmarks,
     "environment": environment,
     "exit-codes": exit_codes,
     "job-details-keys": job_details_keys,

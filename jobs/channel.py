@@ -8,6 +8,8 @@ import socket
 import threading
 from typing import Any
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make a new one each time
+
 READ_BYTES = 262_144  # a default Linux socket buffer holds less, so one read usually empties it
 
 
@@ -18,6 +20,7 @@ class Channel:
         end.setblocking(False)
         self._socket = end
         self._lock = threading.Lock()
+        self._sent = threading.Condition(self._lock)  # notified when nothing is unsent
         self._unsent = bytearray()
         self._partial = b""
 
@@ -31,10 +34,15 @@ class Channel:
 
     def send(self, **message: Any) -> bool:
         """Send a message, or keep it for `flush` if the peer has no room. Return whether all is sent."""
-        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        line = _encode(message).encode() + b"\n"
         with self._lock:
             self._unsent += line
             return self._flush()
+
+    def wait_until_sent(self) -> None:
+        """Wait for another thread to send, by `flush`, all that waits: then it outlives this process."""
+        with self._sent:
+            self._sent.wait_for(lambda: not self._unsent)
 
     def flush(self) -> bool:
         """Send what waits, as far as the peer has room. Return whether all is sent."""
@@ -50,6 +58,7 @@ class Channel:
             return False
         except OSError:
             self._unsent.clear()  # the peer is gone; whoever receives on this channel learns it there
+        self._sent.notify_all()
         return True
 
     def receive(self) -> list[dict[str, Any]]:
@@ -75,8 +84,10 @@ class Channel:
         return self._messages(b"".join(chunks))
 
     def _messages(self, data: bytes) -> list[dict[str, Any]]:
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        lines, separator, self._partial = (self._partial + data).rpartition(b"\n")
+        if not separator:
+            return []
+        return json.loads(b"[%b]" % lines.replace(b"\n", b","))  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._socket.close()

@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, connection, router
+from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import conf, sql, sqlite_options
@@ -31,17 +31,29 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 @checks.register(checks.Tags.compatibility)
 def check_database(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Refuse a database that cannot hold the queue, and warn of settings under which it keeps less than it promises."""
-    return [*_routing(), *_vendor(connection), *_sqlite(connection)]
+    routing = _routing()
+    if routing:
+        return routing
+    database = connections[conf.database_alias()]
+    return [*_vendor(database), *_sqlite(database)]
 
 
 def _routing() -> list[checks.CheckMessage]:
-    alias = router.db_for_write(Job)
-    if alias == DEFAULT_DB_ALIAS:
+    wanted, alias = conf.database_alias(), router.db_for_write(Job)
+    if wanted not in connections:
+        return [
+            checks.Error(
+                f'JOBS["DATABASE"] is {wanted!r}, which is not in DATABASES.',
+                hint="Add it there, or leave the key away to keep the queue in the default database.",
+                id="jobs.E005",
+            )
+        ]
+    if alias == wanted:
         return []
     return [
         checks.Error(
-            f"A database router sends the queue to {alias!r}.",
-            hint=f"Workers use the {DEFAULT_DB_ALIAS!r} database; let the router return None for the app 'jobs'.",
+            f"A database router sends the queue to {alias!r}, but JOBS names {wanted!r}.",
+            hint='Put "jobs.router.QueueRouter" first in DATABASE_ROUTERS.',
             id="jobs.E004",
         )
     ]
@@ -51,7 +63,7 @@ def _vendor(database: BaseDatabaseWrapper) -> list[checks.CheckMessage]:
     try:
         sql.for_connection(database)
     except KeyError:
-        hint = "The queue runs on SQLite."
+        hint = "The queue runs on SQLite, PostgreSQL and MariaDB."
         return [checks.Error(f"The queue cannot live in {database.display_name}.", hint=hint, id="jobs.E002")]
     return []
 

@@ -127,11 +127,11 @@ def knob(name: str) -> Knob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of the `JOBS` setting: a number of seconds."""
+    """One key of the `JOBS` setting: a number of seconds, or a text where `minimum` is None."""
 
     name: str
-    default: float | None
-    minimum: float
+    default: float | str | None
+    minimum: float | None
     help: str
 
 
@@ -142,8 +142,8 @@ KEYS: dict[str, Key] = {
             name="LEASE_SECONDS",
             default=None,
             minimum=1,
-            help="how long a supervisor may be silent before another takes its jobs; "
-            "unset, 300 on SQLite (longer than any lock wait; a dead process on the same machine is seen at once)",
+            help="how long a supervisor may be silent before another takes its jobs; unset, 60, and 300 on SQLite "
+            "(longer than any lock wait; a dead process on the same machine is seen at once)",
         ),
         Key(
             name="GRACE_SECONDS",
@@ -157,27 +157,46 @@ KEYS: dict[str, Key] = {
             minimum=0,
             help="time between TERM and KILL when a job is timed out, cancelled or released",
         ),
+        Key(
+            name="DATABASE",
+            default="default",
+            minimum=None,
+            help="the alias in `DATABASES` of the database that holds the queue; another than `default` also needs "
+            "`jobs.router.QueueRouter` in `DATABASE_ROUTERS`",
+        ),
+        Key(
+            name="LISTEN_DSN",
+            default=None,
+            minimum=None,
+            help="PostgreSQL only: how workers reach the server to LISTEN (a libpq connection string), where the "
+            "database itself is reached through a pooler that does not pass notifications on",
+        ),
     )
 }
 
-LEASE_SECONDS_SQLITE = 300.0  # outlasts a foreign write lock of a minute several times over
-
-
-def get(name: str) -> float | None:
-    """Return the `JOBS` setting called `name`, or its default."""
-    return _settings()[name]
-
 
 def seconds(name: str) -> float:
-    """Return a `JOBS` setting that always has a value."""
+    """Return a `JOBS` setting that always has a number."""
     value = _settings()[name]
-    assert value is not None
+    assert isinstance(value, int | float)
     return value
 
 
-def lease_seconds() -> float:
-    """Return how long a supervisor may be silent."""
-    return _settings()["LEASE_SECONDS"] or LEASE_SECONDS_SQLITE
+def lease_seconds(*, default: float) -> float:
+    """Return how long a supervisor may be silent; `default` is the database's own."""
+    value = _settings()["LEASE_SECONDS"]
+    return default if value is None else float(value)
+
+
+def database_alias() -> str:
+    """Return the alias of the database that holds the queue."""
+    return str(_settings()["DATABASE"])
+
+
+def listen_dsn() -> str | None:
+    """Return how to reach PostgreSQL to LISTEN; None is as for everything else."""
+    value = _settings()["LISTEN_DSN"]
+    return None if value is None else str(value)
 
 
 def problems(configured: object) -> list[str]:
@@ -191,17 +210,24 @@ def _problem(name: object, value: object) -> str | None:
     key = KEYS.get(str(name))
     if key is None:
         return f"JOBS[{name!r}] is not a setting; choose from {', '.join(KEYS)}."
-    return None if _fits(key, value) else f"JOBS[{name!r}] must be a number of seconds from {key.minimum:g} up."
+    if _fits(key, value):
+        return None
+    expected = "a text" if key.minimum is None else f"a number of seconds from {key.minimum:g} up"
+    return f"JOBS[{name!r}] must be {expected}."
 
 
 def _fits(key: Key, value: Any) -> bool:
+    if value is None:
+        return key.default is None
+    if key.minimum is None:
+        return isinstance(value, str) and bool(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return value is None and key.default is None
+        return False
     return math.isfinite(value) and value >= key.minimum
 
 
 @cache
-def _settings() -> dict[str, float | None]:
+def _settings() -> dict[str, float | str | None]:
     configured = getattr(django_settings, "JOBS", {})
     return {name: configured.get(name, key.default) for name, key in KEYS.items()}
 

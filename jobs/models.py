@@ -4,7 +4,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from jobs.fields import JSONTextField, NameField
+from jobs.indexes import StateIndex
 from jobs.new_job import NAME_MAX_CHARACTERS
+from jobs.outcome import AttemptSummary
 from jobs.states import FINAL, Ending, Kind, State
 
 ALL_QUEUES = "*"  # the Config row that holds the defaults; no queue may have this name
@@ -62,24 +65,27 @@ class Supervisor(models.Model):
 class Job(models.Model):
     """A request to run something, with its state. A requeued job keeps its row, its attempts and its fence."""
 
-    id = models.CharField(max_length=NAME_MAX_CHARACTERS, primary_key=True)
+    id = NameField(max_length=NAME_MAX_CHARACTERS, primary_key=True)
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    queue = models.CharField(max_length=NAME_MAX_CHARACTERS, default="default")
-    state = models.CharField(max_length=16, choices=State.choices)
+    queue = NameField(max_length=NAME_MAX_CHARACTERS, default="default")
+    state = NameField(max_length=16, choices=State.choices)
     priority = models.SmallIntegerField(default=0)  # -100 to 100, larger runs sooner
 
     # What is executed. Never edited: shell fields are signed.
     command = models.TextField(null=True)  # for a shell job: what /bin/sh gets, or the words quoted as a shell would
     uses_shell = models.BooleanField(default=True)
     cwd = models.TextField(null=True)
-    env = models.JSONField(null=True)
+    env = JSONTextField(null=True)
     signature = models.CharField(max_length=128, null=True)
     task = models.CharField(max_length=255, null=True)
-    args = models.JSONField(null=True)
-    kwargs = models.JSONField(null=True)
+    args = JSONTextField(null=True)
+    kwargs = JSONTextField(null=True)
+    backend = models.CharField(max_length=64, null=True)  # the alias in TASKS that a task was enqueued with
 
     # How it is executed; None is looked up in Config when it is needed.
     max_retries = models.PositiveSmallIntegerField(null=True)
+    backoff_base = models.FloatField(null=True)
+    backoff_max_seconds = models.FloatField(null=True)
     timeout_seconds = models.FloatField(null=True)
 
     run_at = models.DateTimeField()  # earliest moment of the next attempt
@@ -98,6 +104,7 @@ class Job(models.Model):
     outcome = models.CharField(max_length=16, choices=Ending.choices, null=True)
     exit_code = models.IntegerField(null=True)
     error = models.TextField(null=True)
+    return_value = JSONTextField(null=True)  # of a task that completed
 
     class Meta:
         verbose_name = _("job")
@@ -134,18 +141,18 @@ class Job(models.Model):
         )
         indexes = (
             # The claim: one range, read in order, holding pending jobs only.
-            models.Index(
-                "queue", F("priority").desc(), "run_at", "id", name="jobs_job_pending", condition=Q(state="pending")
-            ),
+            StateIndex(fields=("queue", "-priority", "run_at", "id"), states=(State.PENDING,), name="jobs_job_pending"),
             # The promotion.
-            models.Index("run_at", name="jobs_job_deferred", condition=Q(state__in=("failed", "scheduled"))),
+            StateIndex(fields=("run_at",), states=(State.FAILED, State.SCHEDULED), name="jobs_job_deferred"),
             # What a supervisor holds.
-            models.Index("supervisor", "id", name="jobs_job_processing", condition=Q(state="processing")),
+            StateIndex(
+                fields=("supervisor", "id"), states=(State.PROCESSING,), is_owned=True, name="jobs_job_processing"
+            ),
             # Pruning, and the newest of each kind of ending.
-            models.Index("finished_at", "id", name="jobs_job_done", condition=Q(state__in=("cancelled", "completed"))),
-            models.Index("finished_at", "id", name="jobs_job_dead", condition=Q(state="dead")),
+            StateIndex(fields=("finished_at", "id"), states=(State.CANCELLED, State.COMPLETED), name="jobs_job_done"),
+            StateIndex(fields=("finished_at", "id"), states=(State.DEAD,), name="jobs_job_dead"),
             # Lists, newest first.
-            models.Index("enqueued_at", "id", name="jobs_job_newest"),
+            models.Index(fields=("enqueued_at", "id"), name="jobs_job_newest"),
         )
 
     def __str__(self) -> str:
@@ -171,7 +178,10 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=16, choices=Ending.choices, null=True)  # None: running
     exit_code = models.IntegerField(null=True)
     error = models.TextField(null=True)
+    exception_class = models.CharField(max_length=255, null=True)  # its dotted path; it may not exist here
     traceback = models.TextField(null=True)
+    progress = models.FloatField(null=True)  # 0 to 1, as the task says
+    progress_message = models.TextField(null=True)
     output_head = models.TextField(default="")
     output_tail = models.TextField(default="")
     output_dropped_bytes = models.PositiveBigIntegerField(default=0)
@@ -188,6 +198,24 @@ class Attempt(models.Model):
     def __str__(self) -> str:
         return f"{self.job_id} attempt {self.number}"
 
+    def as_summary(self) -> AttemptSummary:
+        """Return what the result of a task tells of it."""
+        return AttemptSummary(
+            worker_id=f"{self.host}:{self.pid}",
+            started_at=self.started_at,
+            outcome=self.outcome,
+            exception_class=self.exception_class,
+            error=self.traceback or self.error,
+            progress=self.progress,
+            progress_message=self.progress_message,
+        )
+
+    @property
+    def report(self) -> str:
+        """What it printed, and then its traceback if it has one: all there is to read."""
+        gap = "\n" if self.output and not self.output.endswith("\n") else ""
+        return f"{self.output}{gap}{self.traceback}" if self.traceback else self.output
+
     @property
     def output(self) -> str:
         """What it printed, with a line that says so where the middle was dropped."""
@@ -199,7 +227,7 @@ class Attempt(models.Model):
 class Config(models.Model):
     """What people set: one row for the defaults (`*`) and one for each queue that differs. None is not set."""
 
-    queue = models.CharField(max_length=NAME_MAX_CHARACTERS, primary_key=True)
+    queue = NameField(max_length=NAME_MAX_CHARACTERS, primary_key=True)
     max_retries = models.PositiveSmallIntegerField(null=True, blank=True)
     backoff_base = models.FloatField(null=True, blank=True)
     backoff_max = models.FloatField(null=True, blank=True)  # seconds
@@ -227,7 +255,7 @@ class Counter(models.Model):
     """
 
     minute = models.DateTimeField()
-    queue = models.CharField(max_length=NAME_MAX_CHARACTERS)
+    queue = NameField(max_length=NAME_MAX_CHARACTERS)
     writer = models.PositiveBigIntegerField()  # the supervisor's id; its row may be gone
     enqueued = models.PositiveIntegerField(default=0)
     completed = models.PositiveIntegerField(default=0)

@@ -5,6 +5,7 @@ Every limit is here. Called by the interfaces, which pass the result to `queue.e
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,29 +45,41 @@ class NewJob:
     task: str | None = None
     args: list[Any] | None = None
     kwargs: dict[str, Any] | None = None
+    backend: str | None = None
     max_retries: int | None = None
+    backoff_base: float | None = None
+    backoff_max_seconds: float | None = None
     timeout_seconds: float | None = None
 
 
 def from_fields(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
     """Return the job that `fields`, the keys of the JSON form, ask for. Raise InvalidInput for the first wrong one."""
+    return NewJob(**checked(fields, now=now))
+
+
+def checked(fields: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """Return the same as the fields of a NewJob: of many jobs that differ in their arguments, what they share."""
     _refuse_unknown(fields)
     given = {name: value for name, value in fields.items() if value is not None}
     what = _task(given) if "task" in given else _shell(given)
-    return NewJob(
-        id=name("id", given["id"]) if "id" in given else None,
-        queue=queue_name(given.get("queue", "default")),
-        priority=_priority(given.get("priority", 0)),
-        run_at=_run_at(given, now),
-        max_retries=_max_retries(given),
-        timeout_seconds=_timeout_seconds(given),
+    return {
+        "id": name("id", given["id"]) if "id" in given else None,
+        "queue": queue_name(given.get("queue", "default")),
+        "priority": _priority(given.get("priority", 0)),
+        "run_at": _run_at(given, now),
+        "max_retries": _max_retries(given),
+        "backoff_base": _number_or_refuse("backoff_base", given["backoff_base"]) if "backoff_base" in given else None,
+        "backoff_max_seconds": conf.KNOBS["backoff_max"].clean(given["backoff_max"])
+        if "backoff_max" in given
+        else None,
+        "timeout_seconds": _timeout_seconds(given),
         **what,
-    )
+    }
 
 
 FIELDS = (
     "id", "command", "task", "args", "kwargs", "queue", "priority",
-    "run_at", "delay", "max_retries", "timeout", "cwd", "env",
+    "run_at", "delay", "max_retries", "backoff_base", "backoff_max", "timeout", "cwd", "env",
 )  # fmt: skip
 
 
@@ -88,7 +101,7 @@ def name(field: str, value: object) -> str:
         raise InvalidInput(field, "must be a text")
     if not 1 <= len(value) <= NAME_MAX_CHARACTERS:
         raise InvalidInput(field, f"must have 1 to {NAME_MAX_CHARACTERS} characters")
-    if not value.isprintable() or any(character.isspace() for character in value):
+    if not value.isprintable() or " " in value:  # the one space that is printable
         raise InvalidInput(field, "must be printable and without spaces")
     if value.startswith(("-", "{")):
         raise InvalidInput(field, "must not start with a dash or a brace, which the command line gives a meaning")
@@ -168,33 +181,55 @@ def _env(value: object) -> dict[str, str]:
     return value
 
 
+def task_path(value: object) -> str:
+    """Return `value` if it can be the path of a task."""
+    path = _text("task", value, TASK_MAX_CHARACTERS)
+    parts = path.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise InvalidInput("task", "must be the dotted path of a task function, such as app.tasks.send")
+    return path
+
+
 def _task(given: Mapping[str, Any]) -> dict[str, Any]:
     for field in ("command", "cwd", "env"):
         if field in given:
             raise InvalidInput(field, "goes with a command, not with a task")
-    task = _text("task", given["task"], TASK_MAX_CHARACTERS)
-    parts = task.split(".")
-    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
-        raise InvalidInput("task", "must be the dotted path of a task function, such as app.tasks.send")
-    args, kwargs = given.get("args", []), given.get("kwargs", {})
+    task = task_path(given["task"])
+    return {"kind": Kind.TASK, "task": task, **arguments(given.get("args", []), given.get("kwargs", {}))}
+
+
+def arguments(args: object, kwargs: object) -> dict[str, Any]:
+    """Return the fields `args` and `kwargs` of a NewJob. Raise InvalidInput if they cannot be those of a task."""
     if not isinstance(args, list):
         raise InvalidInput("args", "must be a list")
     if not isinstance(kwargs, dict):
         raise InvalidInput("kwargs", "must be an object")
     _json("args", args, ARGUMENTS_MAX_BYTES)
     _json("kwargs", kwargs, ARGUMENTS_MAX_BYTES)
-    return {"kind": Kind.TASK, "task": task, "args": args, "kwargs": kwargs}
+    return {"args": args, "kwargs": kwargs}
 
 
-def _json(field: str, value: object, max_bytes: int) -> None:
+# As JSON writes it; behind an even number of backslashes, which are texts of their own.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _json(field: str, value: list[Any] | dict[str, Any], max_bytes: int) -> None:
     """Refuse what cannot be stored as JSON and read back the same."""
+    if not value:
+        return
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = _in_ascii(value)
     except (TypeError, ValueError, RecursionError):
         raise InvalidInput(field, "must be plain JSON, with finite numbers") from None
+    if len(text) <= max_bytes and "\\u" not in text:  # so nothing in it is out of the ordinary
+        return
+    text = json.dumps(value, ensure_ascii=False)
     _text(field, text, max_bytes)
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise InvalidInput(field, "must not contain a NUL character")
+
+
+_in_ascii = json.JSONEncoder(allow_nan=False).encode
 
 
 def _priority(value: object) -> int:

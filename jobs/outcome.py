@@ -1,14 +1,19 @@
 """Values that travel between a supervisor and its workers: the claim going out, the outcome coming back.
 
-Both cross a pipe as JSON, so each knows its own wire form: a plain dict of JSON values.
+Both cross a pipe as JSON, so each knows its own wire form: its fields in their order, times as seconds since 1970.
+They are tuples because thousands of them are made each second, and JSON takes a tuple as it is.
 """
 
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from functools import partial
+from typing import Any, NamedTuple, Self
 
-from jobs.states import Ending, Kind
+from jobs.states import Ending
+
+_from_timestamp = partial(datetime.fromtimestamp, tz=UTC)
 
 
 class Advice(StrEnum):
@@ -25,98 +30,122 @@ def storable(text: str | None) -> str | None:
     return None if text is None else text.replace("\0", "␀").encode(errors="replace").decode()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What an attempt printed: its first and its last part, and how many bytes between them were dropped."""
+class Output(NamedTuple):
+    """What an attempt shows: the first and the last part of what it printed, how many bytes between them were dropped,
+    and how far it is, as a share from 0 to 1 and in words, if it says so.
+    """
 
     head: str = ""
     tail: str = ""
     dropped_bytes: int = 0
+    progress: float | None = None
+    progress_message: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class AttemptSummary(NamedTuple):
+    """One attempt of a task as its result tells of it. `outcome` of None: it runs. `error`: a traceback, or a line."""
+
+    worker_id: str
+    started_at: datetime
+    outcome: str | None = None
+    exception_class: str | None = None
+    error: str | None = None
+    progress: float | None = None
+    progress_message: str | None = None
+
+
+class Claim(NamedTuple):
     """One claimed job, with all a worker needs to run it and all a supervisor needs to record it.
 
     `supervisor_id` and `fence` tell it from every other claim, even of a later job that was given the id of a deleted
-    one and starts counting anew.
+    one and starts counting anew. What only its runner looks into stays the JSON text that it is in the database.
     """
 
     id: str
     supervisor_id: int
     fence: int
     attempt: int
-    kind: Kind
+    kind: str  # a Kind, unless newer code than this one enqueued it
     queue: str
-    command: str | None = None
-    uses_shell: bool = True
-    cwd: str | None = None
-    env: dict[str, str] | None = None
-    signature: str | None = None
-    task: str | None = None
-    args: list[Any] | None = None
-    kwargs: dict[str, Any] | None = None
-    max_retries: int | None = None  # the job's own; None: look it up when the attempt ends
-    timeout_seconds: float | None = None  # None: no limit
-    postponements: int = 0  # how often exit 75 has already postponed it
     enqueued_at: datetime
     run_at: datetime
     claimed_at: datetime
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return what the worker needs, as JSON values; the rest stays with the supervisor."""
-        return {name: getattr(self, name) for name in _CLAIM_WIRE} | {"times": [t.timestamp() for t in self._times]}
-
-    @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> Self:
-        enqueued_at, run_at, claimed_at = (datetime.fromtimestamp(t, UTC) for t in wire.pop("times"))
-        kind = Kind(wire.pop("kind"))
-        return cls(**wire, kind=kind, enqueued_at=enqueued_at, run_at=run_at, claimed_at=claimed_at)
+    command: str | None = None
+    uses_shell: bool = True
+    cwd: str | None = None
+    env_json: str | None = None
+    signature: str | None = None
+    task: str | None = None
+    args_json: str | None = None
+    kwargs_json: str | None = None
+    backend: str | None = None
+    max_retries: int | None = None  # the job's own; None: look it up when the attempt ends
+    backoff_base: float | None = None  # likewise
+    backoff_max_seconds: float | None = None  # likewise
+    timeout_seconds: float | None = None  # None: no limit
+    postponements: int = 0  # how often exit 75 has already postponed it
+    queue_max_retries: int = 0  # what its queue has at the time of the claim; what it has at the end decides
+    history: tuple[AttemptSummary, ...] = ()  # of a task: the attempts before this one
 
     @property
-    def _times(self) -> tuple[datetime, datetime, datetime]:
-        return self.enqueued_at, self.run_at, self.claimed_at
+    def key(self) -> tuple[str, int]:
+        """What tells it from the other claims of its supervisor."""
+        return self.id, self.fence
+
+    @property
+    def env(self) -> dict[str, str] | None:
+        return json.loads(self.env_json) if self.env_json else None
+
+    @property
+    def args(self) -> list[Any]:
+        return json.loads(self.args_json) if self.args_json else []
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return json.loads(self.kwargs_json) if self.kwargs_json else {}
+
+    def to_wire(self) -> list[Any]:
+        history = [[worker_id, at.timestamp(), *rest] for worker_id, at, *rest in self.history]
+        return [*self[:6], *map(datetime.timestamp, self[6:9]), *self[9:-1], history]
+
+    @classmethod
+    def from_wire(cls, wire: Sequence[Any]) -> Self:
+        history = tuple(AttemptSummary(worker_id, _from_timestamp(at), *rest) for worker_id, at, *rest in wire[-1])
+        return cls._make((*wire[:6], *map(_from_timestamp, wire[6:9]), *wire[9:-1], history))
 
 
-_CLAIM_WIRE = (
-    "id", "supervisor_id", "fence", "attempt", "kind", "queue", "command", "uses_shell", "cwd", "env", "signature",
-    "task", "args", "kwargs", "max_retries", "timeout_seconds", "postponements",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one attempt ended.
 
     `started_at` and `finished_at` are wall-clock times for people; `run_seconds` is measured on the monotonic clock.
     `pid` is the process that ran the job: the command itself for a shell job, the worker for a task.
-    `error` is one line; `traceback` is the whole story where there is one.
+    `error` is one line; `traceback` is the whole story where there is one. `delay_seconds` is the wait that the task
+    itself asks for in place of the backoff. `return_value` is JSON as text.
     """
 
     ending: Ending
-    advice: Advice = Advice.RETRY
     started_at: datetime
     finished_at: datetime
     run_seconds: float
+    advice: Advice = Advice.RETRY
+    delay_seconds: float | None = None
     pid: int | None = None
     exit_code: int | None = None
     error: str | None = None
+    exception_class: str | None = None
     traceback: str | None = None
-    output: Output = field(default_factory=Output)
+    return_value: str | None = None
+    output: Output = Output()
 
-    def to_wire(self) -> dict[str, Any]:
-        wire = asdict(self)
-        wire["started_at"] = self.started_at.timestamp()
-        wire["finished_at"] = self.finished_at.timestamp()
-        return wire
+    def shifted(self, skew: timedelta) -> Self:
+        """Return it with its times by another clock, which is ahead by `skew`."""
+        return self._replace(started_at=self.started_at + skew, finished_at=self.finished_at + skew)
+
+    def to_wire(self) -> list[Any]:
+        return [self.ending, self.started_at.timestamp(), self.finished_at.timestamp(), *self[3:]]
 
     @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> Self:
-        return cls(
-            ending=Ending(wire.pop("ending")),
-            advice=Advice(wire.pop("advice")),
-            started_at=datetime.fromtimestamp(wire.pop("started_at"), UTC),
-            finished_at=datetime.fromtimestamp(wire.pop("finished_at"), UTC),
-            output=Output(**wire.pop("output")),
-            **wire,
-        )
+    def from_wire(cls, wire: Sequence[Any]) -> Self:
+        ending, started, finished, run_seconds, advice, *rest, output = wire
+        times = _from_timestamp(started), _from_timestamp(finished)
+        return cls._make((Ending(ending), *times, run_seconds, Advice(advice), *rest, Output._make(output)))

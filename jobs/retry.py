@@ -1,6 +1,6 @@
 """What comes after an attempt: pure decisions, made from values alone. Called by `queue` when it records an outcome."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jobs.outcome import Advice, Claim, Outcome
@@ -50,22 +50,30 @@ def decide(*, claim: Claim, outcome: Outcome, policy: Policy, chance: float) -> 
             return Decision(state=State.CANCELLED)
         case Ending.RELEASED:
             return Decision(state=State.PENDING, refund=1)
+    policy = own_policy(claim=claim, policy=policy)
     if outcome.advice is Advice.NEVER:
         return Decision(state=State.DEAD)
     if outcome.advice is Advice.LATER and claim.postponements < POSTPONEMENTS_MAX:
-        wait = delay_seconds(attempt=claim.postponements + 1, policy=policy, chance=chance)
+        wait = _wait_seconds(outcome, attempt=claim.postponements + 1, policy=policy, chance=chance)
         return Decision(state=State.FAILED, run_at=_after(outcome, wait), refund=1, postponed=1)
-    if claim.attempt > max_retries(claim=claim, policy=policy):
+    if claim.attempt > policy.max_retries:
         return Decision(state=State.DEAD)
     if outcome.advice is Advice.AT_ONCE:
         return Decision(state=State.FAILED, run_at=outcome.finished_at)
-    wait = delay_seconds(attempt=claim.attempt, policy=policy, chance=chance)
+    wait = _wait_seconds(outcome, attempt=claim.attempt, policy=policy, chance=chance)
     return Decision(state=State.FAILED, run_at=_after(outcome, wait))
 
 
-def max_retries(*, claim: Claim, policy: Policy) -> int:
-    """Return how many attempts may follow the first: the job's own value, else its queue's."""
-    return policy.max_retries if claim.max_retries is None else claim.max_retries
+def own_policy(*, claim: Claim, policy: Policy) -> Policy:
+    """Return the settings that hold for one job: its own values, else those of its queue."""
+    own = {name: getattr(claim, name) for name in ("max_retries", "backoff_base", "backoff_max_seconds")}
+    return replace(policy, **{name: value for name, value in own.items() if value is not None})
+
+
+def _wait_seconds(outcome: Outcome, *, attempt: int, policy: Policy, chance: float) -> float:
+    if outcome.delay_seconds is not None:
+        return outcome.delay_seconds
+    return delay_seconds(attempt=attempt, policy=policy, chance=chance)
 
 
 def _after(outcome: Outcome, seconds: float) -> datetime:

@@ -6,6 +6,7 @@
 import functools
 import json
 from collections.abc import Mapping
+from typing import Protocol
 
 from django.conf import settings
 from django.core import signing
@@ -16,6 +17,30 @@ SALT = "jobs.shell"
 def sign(*, id: str, command: str, uses_shell: bool, cwd: str | None, env: Mapping[str, str] | None) -> str:  # noqa: A002
     """Return the signature of one shell job: of everything that decides what will run."""
     return _signer().signature(_canonical(id=id, command=command, uses_shell=uses_shell, cwd=cwd, env=env))
+
+
+class Signed(Protocol):
+    """What a shell job and its claim have in common."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def command(self) -> str | None: ...
+    @property
+    def uses_shell(self) -> bool: ...
+    @property
+    def cwd(self) -> str | None: ...
+    @property
+    def env(self) -> Mapping[str, str] | None: ...
+    @property
+    def signature(self) -> str | None: ...
+
+
+def is_genuine(job: Signed) -> bool:
+    """Return whether a shell job is as it was enqueued."""
+    return verify(
+        id=job.id, command=job.command, uses_shell=job.uses_shell, cwd=job.cwd, env=job.env, signature=job.signature
+    )
 
 
 def verify(
@@ -41,7 +66,10 @@ def verify(
 
 def _canonical(*, env: Mapping[str, str] | None, **values: str | bool | None) -> str:
     """Return the signed text. An empty environment and none at all are the same to a job, so they are here."""
-    return json.dumps(values | {"env": env or None}, sort_keys=True, separators=(",", ":"))
+    return _as_json(values | {"env": env or None})
+
+
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _signer() -> signing.Signer:

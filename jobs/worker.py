@@ -19,11 +19,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psutil
+from django.db import Error, connections
 
 from jobs import processes
 from jobs.channel import Channel
 from jobs.outcome import Claim, Outcome, Output
-from jobs.runners import Stop
+from jobs.runners import Stop, recording, unknown
 from jobs.runners.registry import RUNNERS
 from jobs.states import Ending
 
@@ -43,7 +44,9 @@ class Options:
 def main(end: socket.socket, options: Options) -> None:
     """Run a worker until its supervisor lets it go. The target of the worker's process."""
     leave_signals_to_the_supervisor()
+    os.setsid()  # what a task starts is found by its session, and ended with the worker
     processes.become_subreaper()
+    recording.install()
     Worker(Channel(end), options).run()
 
 
@@ -116,7 +119,7 @@ class Worker:
 
     def _accept(self, claim: Claim) -> None:
         with self._lock:
-            self._unstarted.add((claim.id, claim.fence))
+            self._unstarted.add(claim.key)
         self._waiting.put(claim)
 
     def _give_back(self) -> None:
@@ -125,7 +128,7 @@ class Worker:
         try:
             while True:
                 claim = self._waiting.get_nowait()
-                returned.append((claim.id, claim.fence))
+                returned.append(claim.key)
         except queue.Empty:
             self._send(returned=returned)
         with self._lock:
@@ -142,14 +145,25 @@ class Worker:
 
     def _run_jobs(self, slot: Slot) -> None:
         while True:
-            claim = self._waiting.get()
-            key = (claim.id, claim.fence)
+            claim = self._next()
+            key = claim.key
             if self._enter(slot, key):
                 outcome = self._attempt(claim, slot)
                 slot.key = None
                 self._send(ended=key, outcome=outcome.to_wire(), **self._memory())
+                # If this process dies, its supervisor must know that the next job had begun, or it is started again.
+                self._channel.wait_until_sent()
             else:
                 self._send(returned=[key])
+
+    def _next(self) -> Claim:
+        """Return the next claim. While it waits, a connection of the project may grow too old."""
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            claim = self._waiting.get()
+            _let_go_of_connections()
+            return claim
 
     def _enter(self, slot: Slot, key: tuple[str, int]) -> bool:
         """Take the job for running, unless it was asked to stop before it began."""
@@ -166,13 +180,13 @@ class Worker:
         started_at, started = datetime.now(UTC), time.monotonic()
 
         def watch(pid: int, output: Output) -> None:
-            printed = {"head": output.head, "tail": output.tail, "dropped_bytes": output.dropped_bytes}
-            self._send(running=(claim.id, claim.fence), pid=pid, started_at=started_at.timestamp(), output=printed)
+            key = claim.key
+            self._send(running=key, pid=pid, started_at=started_at.timestamp(), output=output)
 
+        run = RUNNERS.get(claim.kind, unknown.run)
         try:
-            run = RUNNERS[claim.kind]
             return run(claim, stop=slot.stop, watch=watch, grace_seconds=self._options.grace_seconds)
-        except Exception as error:
+        except BaseException as error:  # a job thread that ends is never replaced
             logger.exception("runner failed id=%s attempt=%s", claim.id, claim.attempt)
             return Outcome(
                 ending=Ending.FAILED,
@@ -183,6 +197,8 @@ class Worker:
                 error=f"the runner failed: {type(error).__name__}: {error}"[:500],
                 traceback=traceback.format_exc(),
             )
+        finally:
+            _let_go_of_connections()
 
     def _memory(self) -> dict[str, int]:
         """Return the worker's memory for the supervisor's limit, once in a while."""
@@ -201,3 +217,19 @@ class Worker:
         processes.kill_children()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _let_go_of_connections() -> None:
+    """Do what Django does around a request: close the project's connections that are broken or too old. One that a task
+    left in a transaction is closed whatever its age.
+    """
+    for connection in connections.all(initialized_only=True):
+        try:
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
+                continue
+            with connection.wrap_database_errors:
+                connection.connection.close()
+        except Error:
+            logger.debug("a task had closed the driver's connection", exc_info=True)  # which MariaDB's refuses twice
+        del connections[connection.alias]

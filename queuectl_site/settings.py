@@ -7,6 +7,9 @@ DATABASE_URL
     The database of the queue: `sqlite:///FILE` (relative to the home directory), `sqlite:////FILE` (absolute),
     `postgres://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://USER:PASSWORD@HOST:PORT/NAME`.
     Default: `sqlite:///queue.sqlite3`.
+QUEUE_DATABASE_URL
+    A database of its own for the queue, written like DATABASE_URL; all else stays in that one.
+    Default: the queue shares DATABASE_URL.
 SECRET_KEY
     Signs sessions and shell jobs. Every machine that works for one queue needs the same.
     Default: generated on first use and kept in the home directory.
@@ -106,20 +109,26 @@ def _log_level() -> str:
     return level
 
 
-def _database() -> dict[str, Any]:
-    url = env.str("DATABASE_URL", default=f"sqlite:///{home.DATABASE_NAME}")
+def _databases() -> dict[str, dict[str, Any]]:
+    databases = {"default": _database("DATABASE_URL", env.str("DATABASE_URL", f"sqlite:///{home.DATABASE_NAME}"))}
+    if url := env.str("QUEUE_DATABASE_URL", ""):
+        databases["queue"] = _database("QUEUE_DATABASE_URL", url)
+    return databases
+
+
+def _database(name: str, url: str) -> dict[str, Any]:
     scheme = url.partition("://")[0]
     if scheme not in DATABASE_SCHEMES:
-        raise ImproperlyConfigured("DATABASE_URL must start with sqlite:///, postgres:// or mariadb://")
+        raise ImproperlyConfigured(f"{name} must start with sqlite:///, postgres:// or mariadb://")
     if scheme == "sqlite":
-        return _sqlite(url)
-    return _server(url, engine=DATABASE_SCHEMES[scheme])
+        return _sqlite(name, url)
+    return _server(name, url, engine=DATABASE_SCHEMES[scheme])
 
 
-def _sqlite(url: str) -> dict[str, Any]:
+def _sqlite(name: str, url: str) -> dict[str, Any]:
     if not url.startswith("sqlite:///") or ":memory:" in url or "mode=memory" in url or url == "sqlite:///":
         raise ImproperlyConfigured(
-            "DATABASE_URL must name a file for the queue, such as sqlite:////srv/queue.sqlite3; "
+            f"{name} must name a file for the queue, such as sqlite:////srv/queue.sqlite3; "
             "every process would see another database in memory"
         )
     database: dict[str, Any] = env.db_url_config(url)
@@ -128,19 +137,20 @@ def _sqlite(url: str) -> dict[str, Any]:
     return database | {"NAME": str(path), "OPTIONS": sqlite_options.options() | database.get("OPTIONS", {})}
 
 
-def _server(url: str, *, engine: str) -> dict[str, Any]:
+def _server(name: str, url: str, *, engine: str) -> dict[str, Any]:
     try:
         database: dict[str, Any] = env.db_url_config(url, engine=engine)
     except ValueError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+        raise ImproperlyConfigured(f"{name} cannot be read: {error}") from error
     if not database.get("NAME"):
-        raise ImproperlyConfigured("DATABASE_URL names no database; write it as postgres://USER:PASSWORD@HOST/NAME")
+        raise ImproperlyConfigured(f"{name} names no database; write it as postgres://USER:PASSWORD@HOST/NAME")
     return database | {"CONN_HEALTH_CHECKS": True}
 
 
 def _jobs() -> dict[str, Any]:
     """Return the keys of `JOBS` that the environment sets; the system checks judge their names and values."""
-    return {name.removeprefix("JOBS_"): _value(text) for name, text in os.environ.items() if name.startswith("JOBS_")}
+    keys = {name.removeprefix("JOBS_"): _value(text) for name, text in os.environ.items() if name.startswith("JOBS_")}
+    return {"DATABASE": "queue"} | keys if "queue" in DATABASES else keys
 
 
 def _value(text: str) -> Any:
@@ -159,7 +169,7 @@ ALLOWED_HOSTS = _names("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _origins()
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "queuectl_site.late_admin.LateAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -167,6 +177,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "jobs",
 ]
+
+# Every @task of an app that is added here runs in the queue, in any queue it names.
+TASKS = {"default": {"BACKEND": "jobs.backend.JobsBackend", "QUEUES": []}}
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -197,7 +210,8 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": _database()}
+DATABASES = _databases()
+DATABASE_ROUTERS = ["jobs.router.QueueRouter"]  # does nothing while the queue is in the default database
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 JOBS = _jobs()
 
@@ -236,5 +250,6 @@ LOGGING = {
         "jobs": {"level": _log_level()},
         # Django's own handlers would print each line a second time, or mail it.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.tasks": {"level": "ERROR"},  # says of each task what `jobs` says of each job; tracebacks are welcome
     },
 }

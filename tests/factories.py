@@ -1,5 +1,6 @@
 """Rows and values for tests: valid in every field, and the same every time. A test names only what it is about."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -83,7 +84,8 @@ def make_claim(*, job: Job | None = None, **fields: Any) -> Claim:
     if job is not None:
         defaults |= {name: getattr(job, name) for name in ("id", "fence", "queue", "max_retries", "postponements")}
         defaults |= {"attempt": job.attempts, "supervisor_id": job.supervisor_id or 1}
-    return Claim(**(defaults | fields))
+    as_json = {f"{name}_json": json.dumps(fields.pop(name)) for name in ("env", "args", "kwargs") if name in fields}
+    return Claim(**(defaults | fields | as_json))
 
 
 def make_outcome(*, ending: Ending = Ending.COMPLETED, advice: Advice = Advice.RETRY, **fields: Any) -> Outcome:

@@ -16,7 +16,7 @@ SOURCES = sorted(
 )
 NAMES = [str(path.relative_to(CHECKOUT)) for path in SOURCES]
 WRITERS_OF_STATE = ("jobs/queue/", "jobs/sql/")
-DEFERRED_IMPORTS = ("jobs/backend.py", "jobs/apps.py", "jobs/cli/", "jobs/management/")
+DEFERRED_IMPORTS = ("jobs/backend.py", "jobs/pytest_plugin.py", "jobs/apps.py", "jobs/cli/", "jobs/management/")
 
 FUNCTION_LINES_MAX = 40
 FILE_LINES_MAX = 420

@@ -203,3 +203,24 @@ def test_it_can_be_waited_for_by_a_selector(wire: tuple[Channel, socket.socket])
     assert os.fstat(channel.fileno())
     channel.close()
     assert channel.fileno() == -1
+
+
+def test_it_lets_a_thread_wait_until_all_is_sent(pair: Pair):
+    ours, theirs = pair
+    count = _fill(ours)
+    waiting = threading.Thread(target=ours.wait_until_sent, daemon=True)
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+
+    _receive(theirs, count, sender=ours)
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def test_it_lets_nobody_wait_for_a_peer_that_is_gone(pair: Pair):
+    ours, theirs = pair
+    _fill(ours)
+    theirs.close()
+    ours.flush()
+    ours.wait_until_sent()

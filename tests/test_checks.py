@@ -1,18 +1,28 @@
 """The system checks: clean for the site as it is, and one stable id for each thing that can be wrong."""
 
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import checks
-from django.db import connection, connections
+from django.db import connections
 
 from jobs import sqlite_options
 from jobs.checks import check_database, check_settings
+from tests.moving import house_in
 
 pytestmark = pytest.mark.django_db  # Django's own checks of JSON fields ask the database
 
 SOUND = sqlite_options.options()["init_command"]
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Let the queue be in an SQLite file; return the settings of that database."""
+    with house_in(tmp_path / "queue.sqlite3") as house, house.inside():
+        yield connections[house.alias].settings_dict
 
 
 def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
@@ -20,11 +30,11 @@ def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
 
 
 @pytest.fixture
-def options(monkeypatch):
-    """Return a function that sets the options of the queue's database."""
+def options(on_sqlite, monkeypatch):
+    """Return a function that sets the options of the queue's SQLite database."""
 
     def use(**changed: Any) -> None:
-        monkeypatch.setitem(connection.settings_dict, "OPTIONS", sqlite_options.options() | changed)
+        monkeypatch.setitem(on_sqlite, "OPTIONS", sqlite_options.options() | changed)
 
     return use
 
@@ -64,7 +74,7 @@ def test_it_refuses_a_database_that_cannot_hold_the_queue(monkeypatch):
     assert ids(check_database(app_configs=None)) == ["jobs.E002"]
 
 
-def test_it_refuses_an_sqlite_without_returning(monkeypatch):
+def test_it_refuses_an_sqlite_without_returning(on_sqlite, monkeypatch):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
 
     assert ids(check_database(app_configs=None)) == ["jobs.E003"]
@@ -109,8 +119,8 @@ def test_it_reads_pragmas_however_they_are_written(options, monkeypatch):
     assert ids(check_database(app_configs=None)) == []
 
 
-def test_it_warns_of_everything_on_a_plain_sqlite_database(monkeypatch):
+def test_it_warns_of_everything_on_a_plain_sqlite_database(on_sqlite, monkeypatch):
     monkeypatch.setattr(sqlite_options, "has_wal_reset_race", lambda: False)
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    monkeypatch.setitem(on_sqlite, "OPTIONS", {})
 
     assert ids(check_database(app_configs=None)) == ["jobs.W001", "jobs.W002", "jobs.W003"]

@@ -15,7 +15,6 @@ from django.core.management import CommandError
 from jobs.cli import tree
 from jobs.management.commands.queuectl import Command
 from tests import documents
-from tests.e2e.conftest import initialized_home, make_site, site  # noqa: F401 - fixtures
 from tests.e2e.site import CHECKOUT, Site
 
 DOCUMENTS = documents.documents()
@@ -99,7 +98,7 @@ def test_every_page_is_in_a_table_of_contents():
 
 @pytest.mark.timeout(400)  # forty processes, one after another, on a machine that may have others to run
 @pytest.mark.parametrize("page", [documents.ROOT / "README.md", documents.ROOT / "docs/quickstart.md"], ids=name)
-def test_its_transcripts_are_what_happens(page, site: Site, tmp_path, monkeypatch):  # noqa: F811
+def test_its_transcripts_are_what_happens(page, site: Site, tmp_path, monkeypatch):
     site.start("--count", "2")
     run = shell(site, tmp_path)
     for step in documents.steps(page):
@@ -107,7 +106,7 @@ def test_its_transcripts_are_what_happens(page, site: Site, tmp_path, monkeypatc
         assert [plain(line) for line in printed] == [plain(line) for line in step.printed], step.command
 
 
-def shell(site: Site, tmp_path: Path) -> Callable[[str], list[str]]:  # noqa: F811
+def shell(site: Site, tmp_path: Path) -> Callable[[str], list[str]]:
     """Return what runs a line as a user's terminal would, with files in a place of this test's own."""
     binaries = tmp_path / "bin"
     binaries.mkdir()

@@ -173,3 +173,10 @@ def test_it_returns_a_job_that_can_be_stored_or_refuses(fields):
 def test_it_cuts_what_it_repeats_and_makes_it_printable():
     assert new_job.shown("a\x1b[31m\n") == "a?[31m?"
     assert new_job.shown("x" * 100) == "x" * 60 + "…"
+
+
+def test_it_tells_a_nul_from_a_text_that_looks_like_one():
+    fields = {"task": "app.tasks.send", "args": ["C:\\u0000", "\\\\u0000"]}
+    assert new_job.from_fields(fields, now=NOW).args == fields["args"]
+    with pytest.raises(InvalidInput, match="args: must not contain a NUL"):
+        new_job.from_fields({"task": "app.tasks.send", "args": ["\\\0"]}, now=NOW)

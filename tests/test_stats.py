@@ -324,7 +324,7 @@ def test_it_leaves_large_columns_in_the_database():
     make_job(env={"A": "x"})
     with CaptureQueriesContext(connection) as queries:
         (job,) = stats.newest_jobs(limit=1)
-    assert job.get_deferred_fields() == {"args", "cwd", "env", "kwargs", "signature"}
+    assert job.get_deferred_fields() == {"args", "cwd", "env", "kwargs", "return_value", "signature"}
     assert len(queries) == 1
 
 

@@ -10,7 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import DatabaseError, connection
+from django.db import Error
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils import timezone
@@ -18,12 +18,13 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs import moments, sql
+from jobs import clock, moments, sql
 from jobs.admin import bulk, confirm
 from jobs.admin.base import QueueAdmin
 from jobs.admin.paging import Count, capped_count
 from jobs.admin.printable import one_line
 from jobs.admin.verbs import JobVerb
+from jobs.database import connection
 
 NAMED = "job"  # the parameter that names one job, on its way from the job's page
 IDS = "ids"  # the field that carries the ticked jobs, all in one: a field per row would meet Django's limit of 1,000
@@ -42,7 +43,7 @@ def from_list(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> H
     _refuse_without_permission(model_admin, request, verb)
     is_all = request.POST.get("select_across") == "1"
     ids = None if is_all else tuple(request.POST.getlist(ACTION_CHECKBOX_NAME))
-    return _ask(model_admin, request, verb, _selection(model_admin, request, ids, timezone.now()))
+    return _ask(model_admin, request, verb, _selection(model_admin, request, ids, clock.now()))
 
 
 def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpResponse:
@@ -55,8 +56,8 @@ def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpRe
     if not confirm.is_confirmed(request):
         return _ask(model_admin, request, verb, selection)
     try:
-        done = bulk.carry_out(verb, selection, user=request.user, now=timezone.now())
-    except DatabaseError as error:
+        done = bulk.carry_out(verb, selection, user=request.user, now=clock.now())
+    except Error as error:
         unavailable = sql.for_connection(connection).explain(error)
         if unavailable is None:
             raise
@@ -90,14 +91,14 @@ def _ids_from(text: str) -> tuple[str, ...]:
 def _seen_at(request: HttpRequest) -> datetime:
     """Return when the page that was confirmed was made. Without a sound answer nothing is old enough to be meant."""
     if request.method != "POST":
-        return timezone.now()
+        return clock.now()
     try:
         seen_at = parse_datetime(request.POST.get(SEEN_AT, ""))
     except ValueError:
         seen_at = None
     if seen_at is None or timezone.is_naive(seen_at):
         raise BadRequest("seen_at is missing")
-    return min(seen_at, timezone.now())
+    return min(seen_at, clock.now())
 
 
 def _selection(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -15,6 +14,7 @@ from jobs import queue
 from jobs.admin import audit
 from jobs.admin.paging import Count
 from jobs.admin.verbs import JobVerb
+from jobs.database import atomic
 from jobs.models import Job
 from jobs.states import State
 
@@ -87,7 +87,7 @@ def _named(verb: JobVerb, selection: Selection, user: Any, now: datetime) -> Don
     return Done(changed=len(report.changed), skipped=skipped, refusal=refusal)
 
 
-@transaction.atomic
+@atomic()
 def _each(verb: JobVerb, ids: Sequence[str], *, user: Any, now: datetime, message: str) -> queue.Report:
     """Change and log in one transaction: there is no change without its trace."""
     report = verb.apply(ids, now=now)

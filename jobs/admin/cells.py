@@ -55,7 +55,7 @@ def ending(value: str) -> SafeString:
 
 
 def kind(value: str) -> str:
-    return str(Kind(value).label)
+    return str(Kind(value).label) if value in Kind else value
 
 
 def moment(value: datetime | None, *, now: datetime) -> SafeString:

@@ -19,7 +19,7 @@ from jobs.models import Job
 from jobs.states import DEFERRED, FINAL, Kind, State
 
 # What can be large stays in the database; a list shows how it begins.
-LARGE = ("command", "cwd", "env", "args", "kwargs", "error", "signature")
+LARGE = ("command", "cwd", "env", "args", "kwargs", "error", "return_value", "signature")
 START_CHARACTERS = cells.TITLE_CHARACTERS_MAX + 1  # one more, so that a cut is seen to be one
 WHAT_CHARACTERS, ERROR_CHARACTERS = 80, 80
 LATE_SECONDS = 60  # a job that has been due for longer than this is waiting noticeably

@@ -10,14 +10,13 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import conf, moments, queue
+from jobs import clock, conf, moments, queue
 from jobs.admin import cells, config_page, pause_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.filters import queue_names
@@ -83,7 +82,7 @@ class ConfigAdmin(QueueAdmin):
         return bool(user.has_perm("jobs.change_config"))
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        row = Columns(now=timezone.now())
+        row = Columns(now=clock.now())
         return (row.queue, *row.knobs, row.pause)
 
     def context_of_list(self, request: HttpRequest) -> dict[str, Any]:
@@ -91,7 +90,7 @@ class ConfigAdmin(QueueAdmin):
 
     def _plain_queues(self) -> list[Tool]:
         """Return the queues that live by the defaults, as links to their pages."""
-        names = queue_names(now=timezone.now()) - set(Config.objects.values_list("queue", flat=True))
+        names = queue_names(now=clock.now()) - set(Config.objects.values_list("queue", flat=True))
         return [Tool(label=printable(name), url=self.url("change", name)) for name in sorted(names)]
 
     def tools_of_list(self, request: HttpRequest) -> list[Tool]:

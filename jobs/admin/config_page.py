@@ -6,17 +6,16 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import conf, moments, new_job, queue, retry
+from jobs import clock, conf, moments, new_job, queue, retry
 from jobs.admin import audit, pause_page
 from jobs.admin.base import QueueAdmin, Tool
 from jobs.admin.knob_field import KnobField, shown
 from jobs.admin.printable import printable
+from jobs.database import atomic
 from jobs.errors import InvalidInput
 from jobs.models import ALL_QUEUES, Config
 
@@ -68,7 +67,7 @@ def edit(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpRespon
     if not can_change and (request.method == "POST" or not model_admin.has_view_permission(request)):
         raise PermissionDenied
     _refuse_bad_name(name)
-    policies = queue.load_policies(now=timezone.now())
+    policies = queue.load_policies(now=clock.now())
     form = KnobsForm(
         request.POST if request.method == "POST" else None,
         initial=_own(policies, name),
@@ -107,7 +106,7 @@ def _inherited(policies: queue.Policies, name: str) -> dict[str, float]:
     return {knob: policies.value(knob, ALL_QUEUES) for knob in conf.KNOBS}
 
 
-@transaction.atomic
+@atomic()
 def _save(request: HttpRequest, name: str, form: KnobsForm) -> None:
     if not form.changed_data:
         messages.info(request, _t("Nothing was changed."))

@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from jobs import clock
 from jobs.admin import acting, columns, filters, top_errors
 from jobs.admin.base import Empty
 from jobs.admin.job import JobAdminBase
@@ -37,11 +37,11 @@ class DeadJobAdmin(JobAdminBase):
         return super().get_queryset(request).filter(state=State.DEAD)
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        row = columns.Columns(now=timezone.now())
+        row = columns.Columns(now=clock.now())
         return ("id", row.what, row.why, row.attempts, row.died)
 
     def context_of_list(self, request: HttpRequest) -> dict[str, Any]:
-        errors = top_errors.of_the_newest(self.get_queryset(request), now=timezone.now())
+        errors = top_errors.of_the_newest(self.get_queryset(request), now=clock.now())
         more = {"top_errors": errors, "top_errors_looked_at": Count(top_errors.LOOKED_AT)}
         return super().context_of_list(request) | more
 

@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs import sql
+from jobs import clock, sql
 from jobs.admin.printable import one_line
+from jobs.database import connection
 from jobs.models import ALL_QUEUES, Config, Counter, Job
 from jobs.sql import conditions
 from jobs.states import DEFERRED, FINAL, Kind, State
@@ -68,7 +67,7 @@ class QueueFilter(admin.SimpleListFilter):
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        names = queue_names(now=timezone.now())
+        names = queue_names(now=clock.now())
         chosen = self.value()
         # A link may name a queue that nothing was heard of lately; it must still be shown as the filter it is.
         return [(name, name) for name in sorted(names | ({chosen} if chosen else set()))]
@@ -114,7 +113,7 @@ class WindowFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         value = self.value()
-        return queryset if value is None else queryset.filter(**self._bounds(value, timezone.now()))
+        return queryset if value is None else queryset.filter(**self._bounds(value, clock.now()))
 
     def _bounds(self, value: str, now: datetime) -> dict[str, datetime]:
         if value in WINDOWS:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from jobs import clock
 from jobs.admin import acting, columns, filters, job_page, output_page, search, settings_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.lists import JobList
@@ -81,7 +82,7 @@ class JobAdminBase(QueueAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        now, obj = timezone.now(), kwargs["obj"]
+        now, obj = clock.now(), kwargs["obj"]
         output_url = partial(self._output_url, obj.pk) if output_page.may(self, request) else None
         page = job_page.build(obj, request.GET, output_url=output_url, now=now)
         own = {"title": _("Job"), "subtitle": None, "page": page, "tools": self.tools_of_job(request, obj)}
@@ -143,7 +144,7 @@ class JobAdmin(JobAdminBase):
     )
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        row = columns.Columns(now=timezone.now())
+        row = columns.Columns(now=clock.now())
         return ("id", row.state, row.what_and_error, row.attempts, row.when)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:

@@ -190,7 +190,7 @@ def _attempts_spent(job: Job, policies: queue.Policies) -> str:
         limit = int(policies.value("max_retries", job.queue)) + 1
         text = _("%(spent)d of %(limit)d (as set for queue %(queue)s)") % (values | {"limit": limit})
     if job.postponements:
-        text += "; " + _("postponed %(postponed)d times at no charge (exit code 75)") % values
+        text += "; " + _("postponed %(postponed)d times at no charge, as it asked") % values
     return text
 
 
@@ -213,6 +213,8 @@ def _blocks(job: Job) -> Iterator[Block]:
         yield Block(label=_("Task"), text=printable(job.task or ""), is_open=True)
         yield Block(label=_("Arguments"), text=_json(job.args or []))
         yield Block(label=_("Named arguments"), text=_json(job.kwargs or {}))
+    if job.return_value is not None:
+        yield Block(label=_("Return value"), text=_json(job.return_value))
     if job.cwd:
         yield Block(label=_("Directory"), text=printable(job.cwd), is_open=True)
     if job.env:

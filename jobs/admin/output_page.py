@@ -41,7 +41,7 @@ def view(model_admin: QueueAdmin, request: HttpRequest, job_id: str, fence: int)
 
 def _file(job: Job, attempt: Attempt) -> HttpResponse:
     """Return the output as it was, to be saved: a browser that showed it might take it for a page of this site."""
-    text = attempt.output + (f"\n{attempt.traceback}" if attempt.traceback else "")
+    text = attempt.report
     response = HttpResponse(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
     disposition = content_disposition_header(as_attachment=True, filename=f"{job.pk}-{attempt.number}.txt")
     response.headers["Content-Disposition"] = disposition or "attachment"

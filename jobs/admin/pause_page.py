@@ -6,16 +6,15 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import conf, durations, moments, new_job, queue
+from jobs import clock, conf, durations, moments, new_job, queue
 from jobs.admin import audit, confirm
 from jobs.admin.base import QueueAdmin
 from jobs.admin.printable import printable
+from jobs.database import atomic
 from jobs.errors import InvalidInput, NotFound
 from jobs.models import Config
 
@@ -62,10 +61,10 @@ def pause(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpRespo
     form = PauseForm(request.POST if confirm.is_confirmed(request) else None)
     if not confirm.is_confirmed(request) or not form.is_valid():
         return confirm.ask(model_admin, request, _pause_question(model_admin, name, form))
-    now = timezone.now()
+    now = clock.now()
     seconds, reason = form.cleaned_data["duration"], form.cleaned_data["reason"] or None
     until = now + timedelta(seconds=seconds) if seconds else None
-    with transaction.atomic():
+    with atomic():
         queue.pause(name, now=now, until=until, reason=reason)
         audit.note_change(user=request.user, row=Config(queue=name), message=_log_words(until, reason))
     messages.success(request, _t("Queue %(queue)s is paused.") % {"queue": printable(name)})
@@ -77,8 +76,8 @@ def resume(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpResp
     if not confirm.is_confirmed(request):
         return confirm.ask(model_admin, request, _resume_question(model_admin, name))
     try:
-        with transaction.atomic():
-            queue.resume(name, now=timezone.now())
+        with atomic():
+            queue.resume(name, now=clock.now())
             audit.note_change(user=request.user, row=Config(queue=name), message="resumed")
     except NotFound as refusal:
         messages.warning(request, str(refusal))
@@ -110,7 +109,7 @@ def _pause_question(model_admin: QueueAdmin, name: str, form: PauseForm) -> conf
 
 
 def _resume_question(model_admin: QueueAdmin, name: str) -> confirm.Question:
-    is_paused = queue.load_policies(now=timezone.now()).is_paused(name)
+    is_paused = queue.load_policies(now=clock.now()).is_paused(name)
     return confirm.Question(
         title=_t("Resume queue %(queue)s?") % {"queue": printable(name)},
         consequence=_t("Its waiting jobs are started again as workers become free.") if is_paused else "",

@@ -6,11 +6,10 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import conf, queue
+from jobs import clock, conf, queue
 from jobs.admin import audit
 from jobs.admin.base import QueueAdmin
 from jobs.admin.knob_field import KnobField
@@ -83,7 +82,7 @@ def _changed(request: HttpRequest, job: Job, form: SettingsForm) -> bool:
         messages.info(request, _t("Nothing was changed."))
         return True
     try:
-        queue.change_settings(job.pk, fields=form.fields_of_job(), now=timezone.now())
+        queue.change_settings(job.pk, fields=form.fields_of_job(), now=clock.now())
     except InvalidInput as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return False

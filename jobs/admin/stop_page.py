@@ -6,16 +6,15 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from jobs import moments, queue
+from jobs import clock, moments, queue
 from jobs.admin import audit, confirm
 from jobs.admin.base import QueueAdmin
 from jobs.admin.printable import printable
+from jobs.database import atomic
 from jobs.errors import NotFound
 from jobs.models import Supervisor
 
@@ -108,8 +107,8 @@ def _stop(request: HttpRequest, rows: list[Supervisor]) -> None:
         messages.warning(request, _("There was nothing to do: they have stopped, or were asked to already."))
         return
     try:
-        with transaction.atomic():
-            queue.request_stop(ids=[row.pk for row in rows], grace_seconds=None, now=timezone.now())
+        with atomic():
+            queue.request_stop(ids=[row.pk for row in rows], grace_seconds=None, now=clock.now())
             for row in rows:
                 audit.note_change(user=request.user, row=row, message="asked to stop")
     except NotFound as refusal:  # one ended between the two statements

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
-from jobs import stats
+from jobs import clock, stats
 from jobs.admin import cells, stop_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.job_page import Fact
@@ -112,7 +112,7 @@ class SupervisorAdmin(QueueAdmin):
     )
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        row = Columns(now=timezone.now(), site_name=self.admin_site.name)
+        row = Columns(now=clock.now(), site_name=self.admin_site.name)
         return (row.name, row.state, row.queues, row.workers, row.running, row.completed, row.heartbeat, row.started)
 
     def context_of_list(self, request: HttpRequest) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class SupervisorAdmin(QueueAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        now, obj = timezone.now(), kwargs["obj"]
+        now, obj = clock.now(), kwargs["obj"]
         view = next(view for view in stats.supervisors(now=now) if view.id == obj.pk)
         own = {
             "title": _("Worker"),

@@ -9,12 +9,13 @@ import functools
 import importlib
 
 from django.core.management import CommandError
-from django.db import DatabaseError, connection
+from django.db import Error
 
 from jobs import sql
-from jobs.cli import arguments
+from jobs.cli import arguments, interruption
 from jobs.cli.output import Output
 from jobs.cli.parser import RootParser, Verbs, listed
+from jobs.database import connection
 from jobs.errors import QueueError
 
 EXIT_FAILED = 1
@@ -27,7 +28,7 @@ MODULES = {
     "Dead Letter Queue": ("dlq",),
     "Workers": ("worker", "status"),
     "Settings": ("config", "queues"),
-    "Keeping house": ("initdb", "prune", "doctor", "completion"),
+    "Keeping house": ("initdb", "prune", "move", "doctor", "completion"),
 }
 EXAMPLES = """\
   queuectl enqueue '{"id": "job1", "command": "echo hi"}'
@@ -65,13 +66,15 @@ def execute(options: argparse.Namespace, output: Output) -> int:
         if options.needs_database:
             sql.for_connection(connection).check(connection)
         return int(options.run(options, output))
-    except QueueError as error:
+    except (QueueError, Error) as error:
+        if interruption.led_to(error):
+            raise KeyboardInterrupt from error
+        if isinstance(error, Error):
+            raise _database_refusal(error) from error
         raise CommandError(str(error), returncode=error.exit_code) from error
-    except DatabaseError as error:
-        raise _database_refusal(error) from error
 
 
-def _database_refusal(error: DatabaseError) -> CommandError:
+def _database_refusal(error: Error) -> CommandError:
     explained = sql.for_connection(connection).explain(error)
     if explained is not None:
         return CommandError(str(explained), returncode=explained.exit_code)

@@ -4,9 +4,7 @@ import shlex
 from argparse import Namespace
 from datetime import datetime
 
-from django.utils import timezone
-
-from jobs import moments, queue, stats
+from jobs import clock, moments, queue, stats
 from jobs.cli import arguments, people, present, report, show
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -72,7 +70,7 @@ def _configure_reading(dlq: Verbs) -> None:
 
 
 def _list(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     jobs = stats.dead_jobs(queue=options.queue, limit=options.limit)
     policies = queue.load_policies(now=now)
     if options.json:
@@ -103,7 +101,7 @@ def _show(options: Namespace, output: Output) -> int:
 def _retry(options: Namespace, output: Output) -> int:
     report.refuse_unclear_choice(options)
     if not options.all:
-        return report.print_report(queue.retry_dead(options.jobs, now=timezone.now()), output, people.retried)
+        return report.print_report(queue.retry_dead(options.jobs, now=clock.now()), output, people.retried)
     count = _apply_to_all(queue.RETRY_DEAD, options, output)
     jobs_are = "job is" if count == 1 else "jobs are"
     output.line(
@@ -115,7 +113,7 @@ def _retry(options: Namespace, output: Output) -> int:
 def _discard(options: Namespace, output: Output) -> int:
     report.refuse_unclear_choice(options)
     if not options.all:
-        done = queue.discard(options.jobs, now=timezone.now())
+        done = queue.discard(options.jobs, now=clock.now())
         return report.print_report(done, output, "{} is discarded.".format)
     if not _is_confirmed(options, output):
         output.note("Nothing was discarded.")
@@ -140,5 +138,5 @@ def _apply_to_all(verb: queue.Verb, options: Namespace, output: Output) -> int:
     if options.queue is not None:
         dead = dead.filter(queue=options.queue)
     total = stats.count_dead(queue=options.queue)
-    batches = queue.apply_to_all(verb, dead, now=timezone.now())
+    batches = queue.apply_to_all(verb, dead, now=clock.now())
     return report.run_through(batches, "dead jobs", None if total.is_capped else total.value, output)

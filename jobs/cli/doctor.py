@@ -3,9 +3,7 @@
 from argparse import Namespace
 from typing import Any
 
-from django.utils import timezone
-
-from jobs import stats
+from jobs import clock, stats
 from jobs.cli import arguments
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -32,15 +30,14 @@ def configure(verbs: Verbs) -> None:
 
 
 def run(options: Namespace, output: Output) -> int:
-    now = timezone.now()
     if options.job is not None:
-        reasons = stats.why_waiting(stats.find_job(options.job), now=now)
+        reasons = stats.why_waiting(stats.find_job(options.job), now=clock.now())
         _print_reasons(options.job, reasons, output, as_json=options.json)
         return 0
     # Imported here: it loads every migration of the project.
     from jobs.stats import doctor
 
-    findings = doctor.examine(now=now)
+    findings = doctor.examine()
     if options.json:
         output.json([_finding_json(finding) for finding in findings])
     else:

@@ -9,24 +9,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.utils import timezone
+from django.core.management import get_commands
 
-from jobs import new_job, queue, stats, strict_json
+from jobs import clock, new_job, queue, stats, strict_json
 from jobs.cli import arguments, present
 from jobs.cli.output import Output
 from jobs.cli.parser import Parser, Verbs
 from jobs.errors import InvalidInput
 from jobs.models import Job
 from jobs.new_job import NewJob
-from jobs.runners.registry import RUNNERS
-from jobs.states import State
+from jobs.states import Kind, State
 
 STDIN = "-"
+MANAGE_PATH = "jobs.tasks.commands.manage"
 ERRORS_SHOWN = 5  # enough to see the pattern, few enough to read
 # Options that say something about the job, and so do not go with a job that is written as JSON.
 JOB_OPTIONS = (
     "id", "queue", "priority", "run_at", "delay", "max_retries", "timeout", "cwd", "env", "task", "task_args",
-    "task_kwargs",
+    "task_kwargs", "manage",
 )  # fmt: skip
 
 
@@ -64,13 +64,14 @@ def _add_job_options(parser: Parser) -> None:
     parser.add_argument(
         "--env", metavar="NAME=VALUE", type=arguments.variable, action="append", help="set a variable; may be repeated"
     )
-    parser.add_argument("--task", metavar="PATH", help="run a task function (not yet in this version)")
+    parser.add_argument("--task", metavar="PATH", help="run a task function: app.tasks.send")
     parser.add_argument("--args", metavar="JSON", dest="task_args", help="its positional arguments, a list")
     parser.add_argument("--kwargs", metavar="JSON", dest="task_kwargs", help="its named arguments, an object")
+    parser.add_argument("--manage", metavar="COMMAND", help='run a management command: "clearsessions"')
 
 
 def run(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     if options.file is not None or (options.job == [STDIN] and options.words is None):
         return _enqueue_file(options, output, now)
     fields = _fields(options)
@@ -81,10 +82,16 @@ def run(options: Namespace, output: Output) -> int:
 
 def _checked(fields: dict[str, Any], now: datetime) -> NewJob:
     """Return the job that was asked for. Raise InvalidInput, also for what no worker could run."""
-    new = new_job.from_fields(fields, now=now)
-    if new.kind not in RUNNERS:
-        raise InvalidInput("task", "no worker of this version runs task functions; enqueue a command")
-    return new
+    if fields.get("task") is None:
+        return new_job.from_fields(fields, now=now)
+    # Imported here: the other verbs need nothing of what runs jobs.
+    from jobs.runners.registry import RUNNERS
+
+    if Kind.TASK not in RUNNERS:
+        raise InvalidInput("task", 'needs Django 6.0, or its backport: pip install "django-queuectl[tasks]"')
+    from jobs.tasks import requests
+
+    return requests.new_job_of(fields, now=now)
 
 
 def _fields(options: Namespace) -> dict[str, Any]:
@@ -102,13 +109,33 @@ def _what(options: Namespace) -> dict[str, Any]:
     if options.words is not None and options.job:
         raise InvalidInput("command", "stands before and after --; put all of it after")
     words = options.job if options.words is None else options.words
+    for name in ("task", "manage"):
+        if words and getattr(options, name) is not None:
+            raise InvalidInput("command", f"does not go with --{name}")
+    if options.manage is not None:
+        return _management_command(options)
     if options.task is not None:
-        if words:
-            raise InvalidInput("command", "does not go with --task")
         return {}
     if not words:
         raise InvalidInput("command", "is missing; see queuectl enqueue --help")
     return {"command": words[0] if len(words) == 1 else words}
+
+
+def _management_command(options: Namespace) -> dict[str, Any]:
+    for name in ("task", "task_args", "task_kwargs"):
+        if getattr(options, name) is not None:
+            raise InvalidInput("--manage", f"does not go with --{name.removeprefix('task_')}")
+    words = _words(options.manage)
+    if not words or words[0] not in get_commands():
+        raise InvalidInput("--manage", f"{new_job.shown(options.manage)!r} is no management command of this project")
+    return {"task": MANAGE_PATH, "args": [options.manage]}
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise InvalidInput("--manage", f"cannot be split into words: {error}") from None
 
 
 def _from_options(options: Namespace) -> dict[str, Any]:
@@ -166,7 +193,7 @@ def _report(job: Job, options: Namespace, output: Output, now: datetime) -> None
 
 def _sentence(job: Job, now: datetime) -> str:
     """Return what was stored, and the next step."""
-    how = f"run task {job.task}" if job.task else "run by /bin/sh" if job.uses_shell else "run without a shell"
+    how = f"run as task {job.task}" if job.task else "run by /bin/sh" if job.uses_shell else "run without a shell"
     where = "" if job.queue == "default" else f" in queue {job.queue}"
     if job.state == State.SCHEDULED:
         return (

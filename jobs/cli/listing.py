@@ -3,9 +3,7 @@
 from argparse import Namespace
 from datetime import datetime
 
-from django.utils import timezone
-
-from jobs import queue, stats
+from jobs import clock, queue, stats
 from jobs.cli import arguments, present
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -45,7 +43,7 @@ def configure(verbs: Verbs) -> None:
 
 
 def run(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     # One more than is shown tells whether there are more.
     found = stats.newest_jobs(
         states=options.state or (), queue=options.queue, kind=options.kind, limit=options.limit + 1

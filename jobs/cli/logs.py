@@ -4,9 +4,7 @@ import shlex
 import time
 from argparse import Namespace
 
-from django.utils import timezone
-
-from jobs import moments, stats
+from jobs import clock, moments, stats
 from jobs.cli import arguments, present
 from jobs.cli.follow import Reader
 from jobs.cli.output import Output
@@ -44,11 +42,11 @@ def run(options: Namespace, output: Output) -> int:
     if options.json:
         output.json(_json(attempt) if attempt else None)
     elif attempt is None:
-        reason = stats.why_waiting(job, now=timezone.now())[0]
+        reason = stats.why_waiting(job, now=clock.now())[0]
         output.note(f"{job.pk} has not run yet: {reason.text}.")
     else:
-        output.stored(attempt.output)
-        if output.is_terminal and attempt.output and not attempt.output.endswith("\n"):
+        output.stored(attempt.report)
+        if output.is_terminal and attempt.report and not attempt.report.endswith("\n"):
             output.line()
     return 0
 
@@ -103,7 +101,7 @@ class Follower:
         if job.state == State.PROCESSING or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
-        obstacles = [reason for reason in stats.why_waiting(job, now=timezone.now()) if reason.code in OBSTACLES]
+        obstacles = [reason for reason in stats.why_waiting(job, now=clock.now()) if reason.code in OBSTACLES]
         if obstacles and obstacles[0].code != self._told:
             self._told = obstacles[0].code
             self._output.note(f"{job.pk} waits: {obstacles[0].text} ({obstacles[0].remedy}).", style="dim")
@@ -124,6 +122,7 @@ class Follower:
             self._output.note(f"… {piece.skipped_bytes:,} bytes were dropped …", style="dim")
         self._output.stored(piece.text)
         if is_over:
+            self._output.stored(attempt.report.removeprefix(attempt.output))
             self._reader = None
             self._read_fence = attempt.fence
             self._announce_end(attempt, job)
@@ -133,5 +132,5 @@ class Follower:
             return
         ended = f"Attempt {attempt.number}: {present.ending(attempt.outcome, attempt.exit_code)}"
         if job.state == State.FAILED:
-            ended += f"; the next one is due {moments.relative(job.run_at, now=timezone.now())}"
+            ended += f"; the next one is due {moments.relative(job.run_at, now=clock.now())}"
         self._output.note(f"{ended}.", style="dim")

@@ -3,9 +3,7 @@
 import shlex
 from argparse import Namespace
 
-from django.utils import timezone
-
-from jobs import queue, stats
+from jobs import clock, queue, stats
 from jobs.cli import arguments, present, report
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -42,7 +40,7 @@ def configure(verbs: Verbs) -> None:
 
 
 def _retry(options: Namespace, output: Output) -> int:
-    done = queue.requeue(options.jobs, now=timezone.now())
+    done = queue.requeue(options.jobs, now=clock.now())
     return report.print_report(done, output, retried)
 
 
@@ -51,7 +49,7 @@ def retried(id_: str) -> str:
 
 
 def _cancel(options: Namespace, output: Output) -> int:
-    done = queue.cancel(options.jobs, now=timezone.now())
+    done = queue.cancel(options.jobs, now=clock.now())
     states = stats.states_of(done.changed)
 
     def sentence(id_: str) -> str:
@@ -68,4 +66,4 @@ def _delete(options: Namespace, output: Output) -> int:
     if output.has_person and not options.yes and not output.confirms(question):
         output.note("Nothing was deleted.")
         return EXIT_DECLINED
-    return report.print_report(queue.delete(options.jobs, now=timezone.now()), output, "{} is deleted.".format)
+    return report.print_report(queue.delete(options.jobs, now=clock.now()), output, "{} is deleted.".format)

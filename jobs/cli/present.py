@@ -31,6 +31,7 @@ def job_details_json(job: Job, attempts: list[Attempt], policies: Policies) -> d
     """Return all that is known of one job, secrets masked."""
     return job_json(job, policies) | {
         "uses_shell": job.uses_shell if job.command is not None else None,
+        "backend": job.backend,
         "cwd": job.cwd,
         "env": masking.masked(job.env),
         "args": masking.masked(job.args),
@@ -39,11 +40,25 @@ def job_details_json(job: Job, attempts: list[Attempt], policies: Policies) -> d
         "claimed_at": job.claimed_at,
         "cancel_requested_at": job.cancel_requested_at,
         "postponements": job.postponements,
+        "return_value": masking.masked(job.return_value),
         "attempt_history": [attempt_json(attempt) for attempt in attempts],
     }
 
 
-ATTEMPT_KEYS = ("number", "host", "pid", "started_at", "finished_at", "run_seconds", "outcome", "exit_code", "error")
+ATTEMPT_KEYS = (
+    "number",
+    "host",
+    "pid",
+    "started_at",
+    "finished_at",
+    "run_seconds",
+    "outcome",
+    "exit_code",
+    "error",
+    "exception_class",
+    "progress",
+    "progress_message",
+)
 
 
 def attempt_json(attempt: Attempt) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django.core.management import CommandError
-from django.db import connection
 
 from jobs import cli, sql
 from jobs.cli.output import Output
 from jobs.cli.parser import RootParser
+from jobs.database import connection
+from jobs.sql import lifeline
 
+ANSWER_SECONDS = 15.0  # for one statement; a server that is silent for longer is frozen or cut off
 LOCK_WAIT_SECONDS = 10.0  # longer than any transaction of ours, shorter than a person's patience
 
 
@@ -41,7 +43,10 @@ def parse(parser: RootParser, words: Sequence[str]) -> argparse.Namespace:
 def limit_patience(options: argparse.Namespace) -> None:
     """Give up on a database lock after a while, except in workers, which outlast it."""
     if not getattr(options, "waits_for_locks", False):
-        sql.for_connection(connection).limit_wait(connection, seconds=LOCK_WAIT_SECONDS)
+        dialect = sql.for_connection(connection)
+        dialect.limit_wait(connection, seconds=LOCK_WAIT_SECONDS)
+        if not dialect.IS_LOCAL:
+            connection.execute_wrappers.append(lifeline.Deadline(seconds=ANSWER_SECONDS))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -2,9 +2,7 @@
 
 from argparse import Namespace
 
-from django.utils import timezone
-
-from jobs import durations, queue
+from jobs import clock, durations, queue
 from jobs.cli import arguments, present, report
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -24,7 +22,7 @@ def configure(verbs: Verbs) -> None:
 
 
 def run(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     batches = queue.prune(policies=queue.load_policies(now=now), now=now, older_than_seconds=options.older_than)
     count = report.run_through(batches, "deleting old jobs", None, output)
     age = "past their retention" if options.older_than is None else f"older than {durations.text(options.older_than)}"

@@ -5,9 +5,7 @@ from argparse import Namespace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
-
-from jobs import moments, new_job, queue, stats
+from jobs import clock, moments, new_job, queue, stats
 from jobs.cli import arguments, present
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -61,7 +59,7 @@ def configure(verbs: Verbs) -> None:
 
 
 def _list(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     views = stats.queues(counts=stats.count_jobs(), waits=stats.oldest_waits(now=now), now=now)
     if options.json:
         output.json([queue_json(view) for view in views])
@@ -120,7 +118,7 @@ def queue_json(view: QueueView) -> dict[str, Any]:
 
 
 def _pause(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     until = None if options.seconds is None else now + timedelta(seconds=options.seconds)
     queue.pause(options.name, now=now, until=until, reason=_reason(options.reason))
     when = f" until {present.moment(until, now)}" if until else ""
@@ -139,6 +137,6 @@ def _resume_command(name: str) -> str:
 
 
 def _resume(options: Namespace, output: Output) -> int:
-    queue.resume(options.name, now=timezone.now())
+    queue.resume(options.name, now=clock.now())
     output.line(f"{options.name} hands out jobs again. Watch: queuectl status --watch")
     return 0

@@ -5,10 +5,9 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
-from django.utils import timezone
-
-from jobs import masking, moments, queue, stats
+from jobs import clock, masking, moments, queue, stats
 from jobs.cli import arguments, present
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -46,7 +45,7 @@ def run(options: Namespace, output: Output) -> int:
 
 
 def print_job(job: Job, output: Output, *, as_json: bool) -> None:
-    now = timezone.now()
+    now = clock.now()
     policies = queue.load_policies(now=now)
     attempts = list(stats.attempts(job.pk))
     if as_json:
@@ -59,6 +58,9 @@ def print_job(job: Job, output: Output, *, as_json: bool) -> None:
         output.line()
         output.table(ATTEMPT_COLUMNS, [_attempt_row(attempt, now) for attempt in attempts])
         _print_output(job, attempts[-1], output)
+    if job.return_value is not None:
+        output.line()
+        output.prose(_as_json(masking.masked(job.return_value)), label=[Cell("  returned  ", "dim")])
     _print_reasons(job, output, now)
 
 
@@ -86,9 +88,9 @@ def _facts(job: Job, policies: queue.Policies, now: datetime) -> Iterator[tuple[
 def _what(job: Job) -> Iterator[tuple[str, str]]:
     if job.task:
         yield "task", job.task
-        arguments_shown = [json.dumps(value, ensure_ascii=False) for value in masking.masked(job.args or [])]
+        arguments_shown = [_as_json(value) for value in masking.masked(job.args or [])]
         named = masking.masked(job.kwargs or {})
-        arguments_shown += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in named.items()]
+        arguments_shown += [f"{name}={_as_json(value)}" for name, value in named.items()]
         yield "arguments", ", ".join(arguments_shown) or "none"
         return
     yield "command", job.command or ""
@@ -97,6 +99,10 @@ def _what(job: Job) -> Iterator[tuple[str, str]]:
         yield "in", job.cwd
     if job.env:
         yield "env", " ".join(f"{name}={shlex.quote(str(text))}" for name, text in masking.masked(job.env).items())
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _attempt_row(attempt: Attempt, now: datetime) -> list[Cell | str]:
@@ -113,7 +119,7 @@ def _attempt_row(attempt: Attempt, now: datetime) -> list[Cell | str]:
 
 
 def _print_output(job: Job, attempt: Attempt, output: Output) -> None:
-    lines = attempt.output.splitlines()
+    lines = attempt.report.splitlines()
     if not lines:
         return
     output.line()

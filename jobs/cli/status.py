@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs import moments, stats
+from jobs import clock, moments, stats
 from jobs.cli import arguments, present, queues, worker
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -66,7 +66,7 @@ def run(options: Namespace, output: Output) -> int:
 
 def _read(options: Namespace) -> Status:
     count = stats.count_jobs_exactly if options.exact else stats.count_jobs
-    return stats.status(counts=count(), now=timezone.now(), max_wait_seconds=options.max_wait)
+    return stats.status(counts=count(), now=clock.now(), max_wait_seconds=options.max_wait)
 
 
 def _print(current: Status, options: Namespace, output: Output) -> None:

@@ -5,9 +5,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterable
 
-from django.utils import timezone
-
-from jobs import queue, stats
+from jobs import clock, queue, stats
 from jobs.cli import arguments, present
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
@@ -39,7 +37,7 @@ def run(options: Namespace, output: Output) -> int:
     _refuse_missing(ids)
     finished, waiting = _wait(ids, options, output)
     if options.json:
-        policies = queue.load_policies(now=timezone.now())
+        policies = queue.load_policies(now=clock.now())
         jobs = [*finished, *(stats.find_job(id_) for id_ in waiting)]
         output.json([present.job_json(job, policies) for job in jobs])
     for id_, state in waiting.items():

@@ -1,13 +1,12 @@
 """`queuectl worker`: starting workers here, stopping and listing them anywhere."""
 
 import time
-from argparse import Namespace
+from argparse import BooleanOptionalAction, Namespace
 from datetime import datetime
 
-from django.db import connection
-from django.utils import timezone
+from django.conf import settings
 
-from jobs import conf, moments, queue, sql, stats
+from jobs import clock, conf, moments, queue, stats
 from jobs.cli import arguments
 from jobs.cli.output import Output
 from jobs.cli.parser import Parser, Verbs
@@ -67,7 +66,7 @@ def _configure_start(worker: Verbs) -> None:
         about="Stays in the foreground. Ctrl-C or TERM lets running jobs finish; a second one cuts that short.",
         examples=("queuectl worker start --count 2", "queuectl worker start --queue mail --queue default --drain"),
     )
-    start.set_defaults(waits_for_locks=True)
+    start.set_defaults(waits_for_locks=True, needs_database=False)  # the supervisor looks for itself, and patiently
     count, threads = arguments.whole(1, WORKERS_MAX), arguments.whole(1, THREADS_MAX)
     start.add_argument("--count", metavar="N", type=count, default=1, help="worker processes (default: 1)")
     start.add_argument(
@@ -76,6 +75,11 @@ def _configure_start(worker: Verbs) -> None:
     start.add_argument("--threads", metavar="N", type=threads, default=1, help="jobs per worker at a time")
     start.add_argument("--drain", action="store_true", help="stop when nothing is due")
     start.add_argument("--max-jobs", metavar="N", type=arguments.POSITIVE, help="stop after this many jobs")
+    start.add_argument(
+        "--reload",
+        action=BooleanOptionalAction,
+        help="start over when the project's code changes (default: on with DEBUG)",
+    )
     _configure_limits(start)
 
 
@@ -101,8 +105,6 @@ def _start(options: Namespace, output: Output) -> int:
     # Imported here: the other verbs need none of what starts processes.
     from jobs import supervisor
 
-    sql.for_connection(connection).check(connection)
-
     def announce(line: str) -> None:
         output.line(line)
         output.flush()
@@ -118,13 +120,14 @@ def _start(options: Namespace, output: Output) -> int:
             grace_seconds=grace_seconds,
             recycle_jobs=options.recycle_jobs,
             recycle_mb=options.recycle_mb,
+            reload=settings.DEBUG if options.reload is None else options.reload,
         ),
         announce=announce,
     )
 
 
 def _list(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     views = stats.supervisors(now=now)
     if not options.all:
         views = [view for view in views if view.liveness in (Liveness.ALIVE, Liveness.LATE)]
@@ -178,7 +181,7 @@ def view_json(view: SupervisorView) -> dict[str, object]:
 
 
 def _stop(options: Namespace, output: Output) -> int:
-    now = timezone.now()
+    now = clock.now()
     unended = {
         view.id: view for view in stats.supervisors(now=now) if view.liveness not in (Liveness.STOPPED, Liveness.GONE)
     }
@@ -213,7 +216,7 @@ def _wait_until_stopped(ids: list[int], output: Output) -> int:
     output.flush()
     waiting = set(ids)
     while waiting:
-        views = {view.id: view for view in stats.supervisors(now=timezone.now())}
+        views = {view.id: view for view in stats.supervisors(now=clock.now())}
         for id_ in sorted(waiting):
             if id_ not in views or views[id_].liveness in (Liveness.STOPPED, Liveness.GONE):
                 output.line(

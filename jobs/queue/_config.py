@@ -9,6 +9,8 @@ from django.db.models import Q
 from jobs import conf, new_job, retry
 from jobs.errors import InvalidInput, NotFound
 from jobs.models import ALL_QUEUES, Config
+from jobs.queue._again import again_after_conflict
+from jobs.queue._announce import announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ def set_knob(name: str, value: object, *, queue: str | None = None) -> float:
 def unset_knob(name: str, *, queue: str | None = None) -> bool:
     """Let a knob fall back to what is behind it. Return whether it was set."""
     knob = conf.knob(name)
-    return bool(
-        Config.objects.filter(queue=_row_name(queue), **{f"{knob.name}__isnull": False}).update(**{knob.name: None})
-    )
+    is_set = Config.objects.filter(queue=_row_name(queue), **{f"{knob.name}__isnull": False})
+    was_set = bool(is_set.update(**{knob.name: None}))
+    announce()
+    return was_set
 
 
 def pause(queue: str, *, now: datetime, until: datetime | None = None, reason: str | None = None) -> None:
@@ -84,11 +87,14 @@ def resume(queue: str, *, now: datetime) -> None:
     )
     if not resumed:
         raise NotFound(f"queue {new_job.shown(queue)} is not paused")
+    announce()
 
 
 def _row_name(queue: str | None) -> str:
     return ALL_QUEUES if queue is None else new_job.queue_name(queue)
 
 
+@again_after_conflict
 def _write(queue: str | None, values: dict[str, object]) -> None:
     Config.objects.update_or_create(queue=_row_name(queue), defaults=values)
+    announce()

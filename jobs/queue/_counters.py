@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobs import histogram
+from jobs.database import connection
 from jobs.models import Counter
 from jobs.outcome import Claim
 from jobs.queue._turn import Recorded
@@ -13,6 +14,7 @@ from jobs.states import State
 
 CounterKey = tuple[datetime, str]  # the minute and the queue
 
+_KEY = ("minute", "queue", "writer")
 _COLUMNS = ("enqueued", "completed", "failed", "dead", "run_histogram", "wait_histogram")
 
 
@@ -81,6 +83,6 @@ def _store(changed: Mapping[CounterKey, Counts], writer: int) -> None:
         Counter(minute=minute, queue=queue, writer=writer, **{name: getattr(counts, name) for name in _COLUMNS})
         for (minute, queue), counts in changed.items()
     ]
-    Counter.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["minute", "queue", "writer"], update_fields=_COLUMNS
-    )
+    # MariaDB takes whatever unique key conflicts, and must not be told which.
+    unique = _KEY if connection.features.supports_update_conflicts_with_target else None
+    Counter.objects.bulk_create(rows, update_conflicts=True, unique_fields=unique, update_fields=_COLUMNS)

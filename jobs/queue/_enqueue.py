@@ -1,22 +1,36 @@
 """Adding jobs."""
 
-import secrets
+import os
 import threading
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from jobs import signing
+from jobs import conf, signing, sql
+from jobs.database import atomic, connection
 from jobs.errors import InvalidInput, JobExists
+from jobs.fields import json_text
 from jobs.models import Job
 from jobs.new_job import NewJob
+from jobs.queue._again import again_after_conflict
+from jobs.queue._announce import announce
 from jobs.states import Kind, State
 
 INSERT_BATCH_JOBS = 500  # rows in one INSERT: past this the time per row no longer falls
 IDS_PER_LOOKUP = 500  # well under the 32,766 parameters of SQLite's default build
+
+
+class Receipt(NamedTuple):
+    """What the queue settled for a job that it stored; the rest is as it was asked for."""
+
+    id: str
+    state: State
+    signature: str | None
+    run_at: datetime
+    enqueued_at: datetime
 
 
 def enqueue(new: NewJob, *, now: datetime) -> Job:
@@ -24,15 +38,7 @@ def enqueue(new: NewJob, *, now: datetime) -> Job:
 
     Raise JobExists if its id is taken; the existing job is left as it is.
     """
-    job = _job(new, now)
-    try:
-        with transaction.atomic():
-            job.save(force_insert=True)
-    except IntegrityError:
-        if not Job.objects.filter(pk=job.pk).exists():
-            raise
-        raise JobExists(f"{job.pk} exists already; nothing was changed") from None
-    return job
+    return _job(new, enqueue_for_receipt(new, now=now))
 
 
 def enqueue_many(news: Sequence[NewJob], *, now: datetime, advance: Callable[[int], object] | None = None) -> list[Job]:
@@ -40,48 +46,133 @@ def enqueue_many(news: Sequence[NewJob], *, now: datetime, advance: Callable[[in
 
     `advance` is told how many each statement stored; they are safe only when this function returns.
     """
-    # A microsecond apart, so that they run in the order in which they stand, whatever their ids.
-    jobs = [_job(new, now + timedelta(microseconds=place)) for place, new in enumerate(news)]
-    _refuse_repeated([job.pk for job in jobs])
+    receipts = enqueue_for_receipts(news, now=now, advance=advance)
+    return [_job(new, receipt) for new, receipt in zip(news, receipts, strict=True)]
+
+
+@again_after_conflict
+def enqueue_for_receipt(new: NewJob, *, now: datetime) -> Receipt:
+    """Do as `enqueue`, without the cost of a model instance."""
+    receipt = _receipt(new, now)
+    (row,) = _rows([new], [receipt])
+    # One statement needs no savepoint. If it fails, the caller's transaction must not be taken for a whole one.
+    with transaction.mark_for_rollback_on_error(using=conf.database_alias()):
+        is_stored = sql.for_connection(connection).insert_job(connection, row)
+    if not is_stored:
+        raise JobExists(f"{receipt.id} exists already; nothing was changed")
+    announce([new.queue])
+    return receipt
+
+
+@again_after_conflict
+def enqueue_for_receipts(
+    news: Sequence[NewJob], *, now: datetime, advance: Callable[[int], object] | None = None
+) -> list[Receipt]:
+    """Do as `enqueue_many`, without the cost of model instances."""
+    receipts = _receipts(news, now)
+    _refuse_repeated([receipt.id for receipt in receipts])
+    rows = _rows(news, receipts)
     try:
-        with transaction.atomic():
-            for start in range(0, len(jobs), INSERT_BATCH_JOBS):
-                stored = Job.objects.bulk_create(jobs[start : start + INSERT_BATCH_JOBS])
+        with atomic():
+            for start in range(0, len(rows), INSERT_BATCH_JOBS):
+                part = rows[start : start + INSERT_BATCH_JOBS]
+                sql.for_connection(connection).insert_jobs(connection, part)
                 if advance is not None:
-                    advance(len(stored))
+                    advance(len(part))
     except IntegrityError:
         taken = _taken([new.id for new in news if new.id is not None])
         if not taken:
             raise
         raise JobExists(f"{_listed(taken)} exist already; nothing was stored") from None
-    return jobs
+    announce({new.queue for new in news})
+    return receipts
 
 
-def _job(new: NewJob, now: datetime) -> Job:
-    run_at = new.run_at or now
+def _receipts(news: Sequence[NewJob], now: datetime) -> list[Receipt]:
+    """Let them run in the order in which they stand: new ids do; where there are others, a microsecond apart."""
+    if all(new.id is None for new in news):
+        return [_receipt(new, now) for new in news]
+    return [_receipt(new, now + timedelta(microseconds=place)) for place, new in enumerate(news)]
+
+
+def _receipt(new: NewJob, now: datetime) -> Receipt:
+    id_, run_at = new.id or new_id(), new.run_at or now
+    state = State.SCHEDULED if run_at > now else State.PENDING
+    signature = None
+    if new.kind == Kind.SHELL:
+        assert new.command is not None
+        signature = signing.sign(id=id_, command=new.command, uses_shell=new.uses_shell, cwd=new.cwd, env=new.env)
+    return Receipt(id_, state, signature, run_at, now)
+
+
+def _rows(news: Iterable[NewJob], receipts: Iterable[Receipt]) -> list[Sequence[Any]]:
+    """Return what is stored, in the order of `JOB_COLUMNS`."""
+    times = _AdaptedTimes()
+    return [
+        (
+            receipt.id,
+            new.kind.value,
+            new.queue,
+            receipt.state.value,
+            new.priority,
+            new.command,
+            new.uses_shell,
+            new.cwd,
+            json_text(new.env),
+            receipt.signature,
+            new.task,
+            json_text(new.args),
+            json_text(new.kwargs),
+            new.backend,
+            new.max_retries,
+            new.backoff_base,
+            new.backoff_max_seconds,
+            new.timeout_seconds,
+            times[receipt.run_at],
+            times[receipt.enqueued_at],
+            0,
+            0,
+            0,
+        )
+        for new, receipt in zip(news, receipts, strict=True)
+    ]
+
+
+class _AdaptedTimes(dict[datetime, Any]):
+    """Times as the database takes them. A job that is due now has the same twice, and those of a bulk may share it."""
+
+    __slots__ = ()
+
+    def __missing__(self, moment: datetime) -> Any:
+        self[moment] = adapted = connection.ops.adapt_datetimefield_value(moment)
+        return adapted
+
+
+def _job(new: NewJob, receipt: Receipt) -> Job:
+    """Return the instance that would be read back."""
     job = Job(
-        id=new.id or new_id(),
+        id=receipt.id,
         kind=new.kind,
         queue=new.queue,
-        state=State.SCHEDULED if run_at > now else State.PENDING,
+        state=receipt.state,
         priority=new.priority,
         command=new.command,
         uses_shell=new.uses_shell,
         cwd=new.cwd,
         env=new.env,
+        signature=receipt.signature,
         task=new.task,
         args=new.args,
         kwargs=new.kwargs,
+        backend=new.backend,
         max_retries=new.max_retries,
+        backoff_base=new.backoff_base,
+        backoff_max_seconds=new.backoff_max_seconds,
         timeout_seconds=new.timeout_seconds,
-        run_at=run_at,
-        enqueued_at=now,
+        run_at=receipt.run_at,
+        enqueued_at=receipt.enqueued_at,
     )
-    if new.kind == Kind.SHELL:
-        assert new.command is not None
-        job.signature = signing.sign(
-            id=job.id, command=new.command, uses_shell=new.uses_shell, cwd=new.cwd, env=new.env
-        )
+    job._state.adding, job._state.db = False, conf.database_alias()
     return job
 
 
@@ -92,15 +183,16 @@ def new_id() -> str:
     order in which they were enqueued.
     """
     global _last_id
-    random_bits = secrets.randbits(74)
-    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80
-    value |= 0x7 << 76 | (random_bits >> 62) << 64
-    value |= 0b10 << 62 | random_bits & (1 << 62) - 1
+    milliseconds = time.time_ns() // 1_000_000 & (1 << 48) - 1
+    value = milliseconds << 80 | int.from_bytes(os.urandom(10)) & RANDOM_BITS | VERSION_AND_VARIANT
     with _id_lock:
         _last_id = value = max(value, _last_id + 1)
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
+RANDOM_BITS = (1 << 12) - 1 << 64 | (1 << 62) - 1
 _id_lock = threading.Lock()
 _last_id = 0
 

@@ -11,6 +11,8 @@ from jobs import new_job
 from jobs.errors import InvalidInput, NotFound, QueueError, WrongState
 from jobs.models import Job
 from jobs.new_job import shown
+from jobs.queue._again import again_after_conflict
+from jobs.queue._announce import announce
 from jobs.queue._prune import delete_jobs
 from jobs.states import FINAL, WAITING, State
 
@@ -86,6 +88,7 @@ def change_settings(id_: str, *, fields: Mapping[str, Any], now: datetime) -> No
     )
     if not changed:
         raise _unchangeable(id_)
+    announce()
 
 
 def _unchangeable(id_: str) -> QueueError:
@@ -106,7 +109,7 @@ def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[
     in_state = {"state": states[0]} if len(states) == 1 else {"state__in": states}
     matching = jobs.filter(**in_state).order_by("pk")
     while ids := list(matching.filter(pk__gt=last).values_list("pk", flat=True)[:JOBS_PER_TRANSACTION]):
-        yield verb.change(Job.objects.filter(pk__in=ids, state__in=states), now)
+        yield _change(verb, Job.objects.filter(pk__in=ids, state__in=states), now)
         last = ids[-1]
 
 
@@ -125,7 +128,7 @@ def _one(verb: Verb, id_: str, now: datetime) -> QueueError | None:
     """Apply `verb` to one job; return None if it did, else the reason it did not."""
     job = Job.objects.filter(pk=id_)
     for _ in range(RACES_MAX):
-        if verb.change(job.filter(state__in=sorted(verb.states)), now):
+        if _change(verb, job.filter(state__in=sorted(verb.states)), now):
             return None
         state = job.values_list("state", flat=True).first()
         if state is None:
@@ -133,6 +136,14 @@ def _one(verb: Verb, id_: str, now: datetime) -> QueueError | None:
         if state not in verb.states:
             return WrongState(f"{shown(id_)} is {state}; {verb.refusal.format(id=shown(id_))}")
     return WrongState(f"{shown(id_)} keeps changing its state; try again")
+
+
+@again_after_conflict
+def _change(verb: Verb, jobs: QuerySet[Job], now: datetime) -> int:
+    changed = verb.change(jobs, now)
+    if changed:
+        announce()
+    return changed
 
 
 def _requeue(jobs: QuerySet[Job], now: datetime) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import QuerySet
 
+from jobs.database import atomic
 from jobs.models import ALL_QUEUES, Attempt, Counter, Job
 from jobs.queue._config import Policies
 from jobs.sql import conditions
@@ -38,7 +38,7 @@ def _by_retention(policies: Policies, now: datetime, older_than_seconds: float |
     yield old.filter(finished_at__lt=limit).exclude(queue__in=own)
 
 
-@transaction.atomic
+@atomic()
 def delete_jobs(jobs: QuerySet[Job]) -> int:
     """Delete these jobs and their attempts; return how many. The rows must be in a final state."""
     ids = list(jobs.select_for_update().values_list("pk", flat=True))

@@ -3,14 +3,13 @@
 import logging
 from datetime import datetime
 
-from django.db import transaction
-
+from jobs.database import atomic
 from jobs.models import Attempt, Job, Supervisor
 from jobs.outcome import Advice, Claim, Outcome, Output
 from jobs.queue._config import load_policies
 from jobs.queue._counters import count
 from jobs.queue._turn import Ended, Recorded, log, record
-from jobs.states import Ending, Kind, State
+from jobs.states import Ending, State
 
 logger = logging.getLogger("jobs.queue")
 
@@ -30,7 +29,7 @@ def rescue(*, supervisor: Supervisor, now: datetime) -> list[Recorded]:
 
 
 def _rescue_batch(supervisor: Supervisor, now: datetime) -> list[Recorded]:
-    with transaction.atomic():
+    with atomic():
         held = Job.objects.filter(state=State.PROCESSING, supervisor=supervisor).order_by("pk")
         jobs = list(held[:RESCUED_PER_TRANSACTION])
         running = {attempt.job_id: attempt for attempt in Attempt.objects.filter(job__in=jobs, outcome__isnull=True)}
@@ -63,7 +62,13 @@ def _lost(job: Job, running: Attempt | None, supervisor: Supervisor, now: dateti
 def _printed(running: Attempt | None) -> Output:
     if running is None:
         return Output()
-    return Output(head=running.output_head, tail=running.output_tail, dropped_bytes=running.output_dropped_bytes)
+    return Output(
+        head=running.output_head,
+        tail=running.output_tail,
+        dropped_bytes=running.output_dropped_bytes,
+        progress=running.progress,
+        progress_message=running.progress_message,
+    )
 
 
 def _claim(job: Job, supervisor_id: int, now: datetime) -> Claim:
@@ -72,14 +77,28 @@ def _claim(job: Job, supervisor_id: int, now: datetime) -> Claim:
         supervisor_id=supervisor_id,
         fence=job.fence,
         attempt=job.attempts,
-        kind=Kind(job.kind),
+        kind=job.kind,
         queue=job.queue,
         max_retries=job.max_retries,
+        backoff_base=job.backoff_base,
+        backoff_max_seconds=job.backoff_max_seconds,
         postponements=job.postponements,
         enqueued_at=job.enqueued_at,
         run_at=job.run_at,
         claimed_at=job.claimed_at or now,
     )
+
+
+def keys_held(*, supervisor_id: int) -> set[tuple[str, int]]:
+    """Return id and fence of each job that a supervisor holds, as the database has it."""
+    held = Job.objects.filter(state=State.PROCESSING, supervisor=supervisor_id)
+    return set(held.values_list("pk", "fence"))
+
+
+def claims_held(*, supervisor_id: int, now: datetime) -> list[Claim]:
+    """Return the claims that a supervisor holds, as the database has it."""
+    held = Job.objects.filter(state=State.PROCESSING, supervisor=supervisor_id)
+    return [_claim(job, supervisor_id, now) for job in held]
 
 
 def _never() -> float:

@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from jobs.errors import NotFound
 from jobs.models import Job, Supervisor
+from jobs.queue._announce import announce
 from jobs.states import State
 
 KEEP_GONE = timedelta(days=1)  # a stopped or lost supervisor stays listed this long, for who looks the next morning
@@ -60,6 +61,7 @@ def request_stop(*, ids: list[int] | None, grace_seconds: float | None, now: dat
     if missing:
         raise NotFound(f"no running supervisor has the id {missing[0]}; list them with: queuectl worker list")
     live.filter(pk__in=asked).update(stop_requested_at=now, stop_grace_seconds=grace_seconds)
+    announce()
     return asked
 
 

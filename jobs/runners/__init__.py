@@ -32,6 +32,7 @@ class Stop:
         self._lock = threading.RLock()
         self._read_fd, self._write_fd = _wake_fds()
         self._is_closed = False
+        self._listener: Callable[[Ending], None] | None = None
 
     def ask(self, ending: Ending) -> None:
         """Ask the job to end as CANCELLED or RELEASED. The first to ask wins."""
@@ -39,6 +40,15 @@ class Stop:
             if self.ending is None and not self._is_closed:
                 self.ending = ending
                 os.write(self._write_fd, _WAKE)
+                if self._listener is not None:
+                    self._listener(ending)
+
+    def tell(self, listener: Callable[[Ending], None] | None) -> None:
+        """Have `listener` called when the job is asked to end, from the thread that asks; now, if it has been."""
+        with self._lock:
+            self._listener = listener
+            if listener is not None and self.ending is not None:
+                listener(self.ending)
 
     def hurry(self) -> None:
         """End the grace time of a job that was asked to end: what is left of it is killed now."""

@@ -11,14 +11,13 @@ import shlex
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobs import processes, signing
 from jobs.outcome import Advice, Claim, Outcome
 from jobs.runners import Stop, Watch
 from jobs.runners.capture import Capture
+from jobs.runners.timing import BEAT_FIRST_SECONDS, BEAT_SECONDS, Clock
 from jobs.states import Ending
 
 logger = logging.getLogger(__name__)
@@ -28,8 +27,6 @@ EXIT_NEVER = 100  # a permanent failure in qmail and its descendants
 EXIT_CANNOT_EXECUTE = 126  # as a shell answers: POSIX, "Exit Status for Commands"
 EXIT_NOT_FOUND = 127
 
-BEAT_FIRST_SECONDS = 0.25  # most jobs are over by then, and need no report
-BEAT_SECONDS = 1.0  # as often as a person who follows a log looks
 LEFTOVER_GRACE_SECONDS = 1.0  # for what a command left running; the job itself is over
 KILL_SECONDS = 1.5  # a row is final 2 s after its grace time (P13); only what is stuck in the kernel takes longer
 DRAIN_SECONDS = 1.0  # for a pipe that a process outside the tree keeps writing to
@@ -50,8 +47,8 @@ ERRORS = {
 
 def run(claim: Claim, *, stop: Stop, watch: Watch, grace_seconds: float) -> Outcome:
     """Run the command of a claim, and end what it leaves behind. What the queue did not sign is never run."""
-    clock = _Clock()
-    if not _is_genuine(claim):
+    clock = Clock()
+    if not signing.is_genuine(claim):
         return clock.outcome(ending=Ending.FAILED, advice=Advice.NEVER, error=MISMATCH)
     if stop.ending is not None:
         return clock.outcome(ending=stop.ending)
@@ -65,34 +62,6 @@ def run(claim: Claim, *, stop: Stop, watch: Watch, grace_seconds: float) -> Outc
         return _outcome(command, early, claim, clock)
     finally:
         command.close()
-
-
-def _is_genuine(claim: Claim) -> bool:
-    return signing.verify(
-        id=claim.id,
-        command=claim.command,
-        uses_shell=claim.uses_shell,
-        cwd=claim.cwd,
-        env=claim.env,
-        signature=claim.signature,
-    )
-
-
-@dataclass(slots=True)
-class _Clock:
-    """One attempt's time: the wall clock to show when it began, the monotonic one for everything that is measured."""
-
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    started: float = field(default_factory=time.monotonic)
-
-    def deadline(self, timeout_seconds: float | None) -> float:
-        return float("inf") if timeout_seconds is None else self.started + timeout_seconds
-
-    def outcome(self, *, ended: float | None = None, **fields: Any) -> Outcome:
-        """Return an outcome that ended at that monotonic time, or now."""
-        seconds = (time.monotonic() if ended is None else ended) - self.started
-        finished_at = self.started_at + timedelta(seconds=seconds)
-        return Outcome(started_at=self.started_at, finished_at=finished_at, run_seconds=seconds, **fields)
 
 
 class _Command:
@@ -289,7 +258,7 @@ def _kill(command: _Command) -> None:
     command.reap()
 
 
-def _outcome(command: _Command, early: Ending | None, claim: Claim, clock: _Clock) -> Outcome:
+def _outcome(command: _Command, early: Ending | None, claim: Claim, clock: Clock) -> Outcome:
     """Say how the attempt ended: as it had to, or as its exit code says."""
     error, advice = None, Advice.RETRY
     if early is Ending.TIMED_OUT:

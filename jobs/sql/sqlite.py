@@ -6,19 +6,20 @@ be literal for another reason: a partial index is not used for a bound `state IN
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import file_watch
 from jobs.errors import DatabaseUnavailable
-from jobs.outcome import Claim
-from jobs.sql.rows import Finish
-from jobs.states import Kind, State
+from jobs.sql.rows import CLAIM_COLUMNS, Finish
+from jobs.sql.waking import Waker
+from jobs.states import State
 
 # Each step finds the next queue name in the index, so the cost is the number of queues and not of jobs.
 PENDING_QUEUES = """
@@ -52,8 +53,7 @@ UPDATE jobs_job
        claimed_at = %s,
        started_at = NULL
  WHERE id IN (SELECT id FROM ({candidates}) ORDER BY priority DESC, run_at, id LIMIT %s)
-RETURNING priority, id, fence, attempts, kind, queue, command, uses_shell, cwd, env, signature, task, args, kwargs,
-          max_retries, timeout_seconds, postponements, enqueued_at, run_at
+RETURNING {columns}
 """
 
 # SQLite allows 500 terms in a compound SELECT; more queues are a compound of compounds.
@@ -61,23 +61,27 @@ COMPOUND_MAX = 400
 
 LOCK_WAIT_SECONDS = 0.1  # of a supervisor, for one try
 CHECKPOINT_WAIT_MS = 500  # for readers to finish; writers wait as long, and another try comes soon
+LOOK_SECONDS = 0.003  # between two looks for a commit, while one may come
+ALERT_SECONDS = 0.2  # of such looks after a write: it comes before its commit, which takes the disk's time to sync
+WATCHED_SECONDS = 1.0  # … while the kernel says that nothing was written
 WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
 
 FINISH = """
 WITH ended AS (
     SELECT json_extract(value, '$[0]') AS id,
            json_extract(value, '$[1]') AS fence,
-           json_extract(value, '$[2]') AS state,
-           json_extract(value, '$[3]') AS state_if_cancelled,
-           json_extract(value, '$[4]') AS outcome,
-           json_extract(value, '$[5]') AS exit_code,
-           json_extract(value, '$[6]') AS error,
-           json_extract(value, '$[7]') AS started_at,
-           json_extract(value, '$[8]') AS ended_at,
-           json_extract(value, '$[9]') AS run_at,
-           json_extract(value, '$[10]') AS refund,
-           json_extract(value, '$[11]') AS postponed,
-           json_extract(value, '$[12]') AS supervisor_id
+           json_extract(value, '$[2]') AS supervisor_id,
+           json_extract(value, '$[3]') AS state,
+           json_extract(value, '$[4]') AS state_if_cancelled,
+           json_extract(value, '$[5]') AS ended_at,
+           json_extract(value, '$[6]') AS outcome,
+           json_extract(value, '$[7]') AS exit_code,
+           json_extract(value, '$[8]') AS error,
+           json_extract(value, '$[9]') AS return_value,
+           json_extract(value, '$[10]') AS started_at,
+           json_extract(value, '$[11]') AS run_at,
+           json_extract(value, '$[12]') AS refund,
+           json_extract(value, '$[13]') AS postponed
       FROM json_each(%s)
 )
 UPDATE jobs_job
@@ -89,6 +93,7 @@ UPDATE jobs_job
        outcome = COALESCE(ended.outcome, jobs_job.outcome),
        exit_code = IIF(ended.outcome IS NULL, jobs_job.exit_code, ended.exit_code),
        error = IIF(ended.outcome IS NULL, jobs_job.error, ended.error),
+       return_value = ended.return_value,
        started_at = ended.started_at,
        run_at = COALESCE(ended.run_at, jobs_job.run_at),
        attempts = attempts - ended.refund,
@@ -103,8 +108,9 @@ RETURNING jobs_job.id, jobs_job.state
 
 RECORD_ATTEMPT = """
 INSERT INTO jobs_attempt (job_id, fence, number, host, pid, started_at, finished_at, run_seconds, outcome, exit_code,
-                          error, traceback, output_head, output_tail, output_dropped_bytes)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                          error, exception_class, traceback, progress, progress_message, output_head, output_tail,
+                          output_dropped_bytes)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (job_id, fence) DO UPDATE
    SET pid = excluded.pid,
        started_at = excluded.started_at,
@@ -113,17 +119,30 @@ ON CONFLICT (job_id, fence) DO UPDATE
        outcome = excluded.outcome,
        exit_code = excluded.exit_code,
        error = excluded.error,
+       exception_class = excluded.exception_class,
        traceback = excluded.traceback,
+       progress = excluded.progress,
+       progress_message = excluded.progress_message,
        output_head = excluded.output_head,
        output_tail = excluded.output_tail,
        output_dropped_bytes = excluded.output_dropped_bytes
 """
 
 
+INSERT_JOB = """
+INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, cwd, env, signature, task, args,
+                      kwargs, backend, max_retries, backoff_base, backoff_max_seconds, timeout_seconds, run_at,
+                      enqueued_at, attempts, postponements, fence)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
 IS_LOCAL = True
+CAN_ANNOUNCE = False
+LEASE_SECONDS = 300.0  # outlasts a foreign write lock of a minute several times over
 
 
-def prepare(connection: BaseDatabaseWrapper) -> None:
+def prepare(connection: BaseDatabaseWrapper, *, idle_seconds: float) -> None:  # noqa: ARG001 - nobody could end it
     """Make transactions of this process take the write lock at their start.
 
     A deferred one that reads before it writes fails at once when another commits between, whatever its timeout. And
@@ -157,17 +176,67 @@ def facts(connection: BaseDatabaseWrapper) -> dict[str, str]:
     return found
 
 
-def change_token(connection: BaseDatabaseWrapper) -> int | None:
-    """Return PRAGMA data_version: it changes when another connection commits. Takes no lock (2 µs, PERFORMANCE)."""
-    connection.ensure_connection()
-    (version,) = connection.connection.execute("PRAGMA data_version").fetchone()
-    return int(version)
+def server_time(_connection: BaseDatabaseWrapper) -> datetime | None:
+    """Return None: whoever uses this database has the same clock."""
+    return None
 
 
-def watch(connection: BaseDatabaseWrapper) -> file_watch.FileWatch | None:
-    """Return a watch on the database and its write-ahead log: a commit is a write to one of them."""
-    path = str(connection.settings_dict["NAME"])
-    return file_watch.watch(Path(path), Path(f"{path}-wal"))
+def waker(connection: BaseDatabaseWrapper) -> Waker:
+    return _Waker(connection)
+
+
+class _Waker:
+    """Hears from the kernel that the database or its write-ahead log was written to; then looks for the commit.
+
+    Without such news from the kernel it looks all the time.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+        self._token = self._data_version()  # opens the files that are watched
+        path = str(connection.settings_dict["NAME"])
+        self._watch = file_watch.watch(Path(path), Path(f"{path}-wal"))
+        self._alert_until = 0.0  # a commit of somebody else may come at any moment until then
+
+    def sources(self) -> list[Any]:
+        return [] if self._watch is None or self._is_alert() else [self._watch]
+
+    def patience_seconds(self) -> float:
+        return LOOK_SECONDS if self._watch is None or self._is_alert() else WATCHED_SECONDS
+
+    def has_news(self) -> bool:
+        if self._watch is not None and not self._is_alert() and self._watch.clear():
+            self._alert_until = time.monotonic() + ALERT_SECONDS
+        token = self._data_version()
+        if token == self._token:
+            return False
+        self._token, self._alert_until = token, 0.0
+        return True
+
+    def renew(self) -> None:
+        if self._watch is not None:
+            self._watch.renew()
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+
+    def _is_alert(self) -> bool:
+        return time.monotonic() < self._alert_until
+
+    def _data_version(self) -> int:
+        """Return PRAGMA data_version: it changes when another connection commits. Takes no lock (2 µs, PERFORMANCE)."""
+        self._connection.ensure_connection()
+        (version,) = self._connection.connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+
+def announce(_connection: BaseDatabaseWrapper, _queue: str) -> None:
+    """Do nothing: a commit is seen."""
+
+
+def socket_number(_connection: BaseDatabaseWrapper) -> int | None:
+    return None
 
 
 def maintain(connection: BaseDatabaseWrapper) -> None:
@@ -194,14 +263,13 @@ def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:
 
 def claim(
     connection: BaseDatabaseWrapper, *, queues: Sequence[str], limit: int, supervisor_id: int, now: datetime
-) -> list[Claim]:
+) -> Sequence[Sequence[Any]]:
     candidates = _union([NEXT_OF_QUEUE] * len(queues))
     per_queue = [value for queue in queues for value in (queue, limit)]
+    statement = CLAIM.format(candidates=candidates, columns=CLAIM_COLUMNS)
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM.format(candidates=candidates), [supervisor_id, _time(connection, now), *per_queue, limit])
-        rows = cursor.fetchall()
-    rows.sort(key=lambda row: (-row[0], row[-1], row[1]))  # RETURNING promises no order
-    return [_claim(row, supervisor_id, now) for row in rows]
+        cursor.execute(statement, [supervisor_id, _times(connection)(now), *per_queue, limit])
+        return cursor.fetchall()  # type: ignore[no-any-return]
 
 
 def _union(selects: list[str]) -> str:
@@ -211,68 +279,55 @@ def _union(selects: list[str]) -> str:
     return _union([f"SELECT * FROM ({_union(chunk)})" for chunk in chunks])  # noqa: S608 - of our own statements
 
 
-def _claim(row: Sequence[Any], supervisor_id: int, now: datetime) -> Claim:
-    (_, id_, fence, attempt, kind, queue, command, uses_shell, cwd, env, signature, task, args, kwargs, *rest) = row
-    max_retries, timeout_seconds, postponements, enqueued_at, run_at = rest
-    return Claim(
-        id=id_,
-        supervisor_id=supervisor_id,
-        fence=fence,
-        attempt=attempt,
-        kind=Kind(kind),
-        queue=queue,
-        command=command,
-        uses_shell=bool(uses_shell),
-        cwd=cwd,
-        env=env and json.loads(env),
-        signature=signature,
-        task=task,
-        args=args and json.loads(args),
-        kwargs=kwargs and json.loads(kwargs),
-        max_retries=max_retries,
-        timeout_seconds=timeout_seconds,
-        postponements=postponements,
-        enqueued_at=enqueued_at.replace(tzinfo=UTC),
-        run_at=run_at.replace(tzinfo=UTC),
-        claimed_at=now,
-    )
+def finish(
+    connection: BaseDatabaseWrapper, finishes: Sequence[Finish], attempts: Sequence[Sequence[Any] | None]
+) -> dict[str, State]:
+    states = _finish(connection, finishes)
+    record_attempts(connection, [attempt for attempt in attempts if attempt is not None and attempt[0] in states])
+    return states
 
 
-def finish(connection: BaseDatabaseWrapper, finishes: Sequence[Finish]) -> dict[str, State]:
-    rows = [
-        (
-            end.id,
-            end.fence,
-            end.state,
-            end.state_if_cancelled,
-            end.ending,
-            end.exit_code,
-            end.error,
-            _time(connection, end.started_at),
-            _time(connection, end.ended_at),
-            _time(connection, end.run_at),
-            end.refund,
-            end.postponed,
-            end.supervisor_id,
-        )
-        for end in finishes
-    ]
+def _finish(connection: BaseDatabaseWrapper, finishes: Sequence[Finish]) -> dict[str, State]:
     with connection.cursor() as cursor:
-        cursor.execute(FINISH, [json.dumps(rows)])
+        cursor.execute(FINISH, [json.dumps(finishes, default=_times(connection))])
         return {id_: State(state) for id_, state in cursor.fetchall()}
 
 
-def record_attempts(connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]]) -> None:
-    adapted = [[_time(connection, value) if isinstance(value, datetime) else value for value in row] for row in rows]
+def record_attempts(connection: BaseDatabaseWrapper, attempts: Sequence[Sequence[Any]]) -> None:
+    time = _times(connection)
+    adapted = [[time(value) if isinstance(value, datetime) else value for value in attempt] for attempt in attempts]
     with connection.cursor() as cursor:
         cursor.executemany(RECORD_ATTEMPT, adapted)
+
+
+def insert_job(connection: BaseDatabaseWrapper, job: Sequence[Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{INSERT_JOB} ON CONFLICT (id) DO NOTHING", job)
+        return bool(cursor.rowcount)
+
+
+def insert_jobs(connection: BaseDatabaseWrapper, jobs: Sequence[Sequence[Any]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(INSERT_JOB, jobs)
 
 
 def is_busy(error: Exception) -> bool:
     return "locked" in str(error)
 
 
-def explain(error: DatabaseError) -> DatabaseUnavailable | None:
+def is_outage(error: Exception) -> bool:
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def is_crowded(_error: Exception) -> bool:
+    return False
+
+
+def is_conflict(_error: Exception) -> bool:
+    return False
+
+
+def explain(error: Error) -> DatabaseUnavailable | None:
     text = str(error)
     for sign, meaning in _UNAVAILABLE.items():
         if sign in text:
@@ -293,6 +348,14 @@ _UNAVAILABLE = {
 }
 
 
-def _time(connection: BaseDatabaseWrapper, value: datetime | None) -> str | None:
-    """Return `value` as Django stores it; times written in two forms would not compare."""
-    return connection.ops.adapt_datetimefield_value(value)
+def _times(connection: BaseDatabaseWrapper) -> Callable[[datetime], str]:
+    """Return what makes of a time the text that Django stores; times written in two forms would not compare.
+
+    Several are stored for every job, and Django's own way reads the settings of project and connection for each.
+    """
+    zone = connection.timezone
+
+    def text(moment: datetime) -> str:
+        return moment.astimezone(zone).replace(tzinfo=None).isoformat(" ")
+
+    return text

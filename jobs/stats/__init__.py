@@ -16,6 +16,7 @@ from jobs.stats._findings import Level as Level
 from jobs.stats._health import Health as Health
 from jobs.stats._health import Verdict as Verdict
 from jobs.stats._health import judge as judge
+from jobs.stats._lists import attempt_summaries as attempt_summaries
 from jobs.stats._lists import attempts as attempts
 from jobs.stats._lists import dead_jobs as dead_jobs
 from jobs.stats._lists import find_job as find_job
@@ -34,6 +35,7 @@ from jobs.stats._status import Status as Status
 from jobs.stats._status import status as status
 from jobs.stats._supervisors import Liveness as Liveness
 from jobs.stats._supervisors import SupervisorView as SupervisorView
+from jobs.stats._supervisors import liveness as liveness
 from jobs.stats._supervisors import serving as serving
 from jobs.stats._supervisors import supervisors as supervisors
 from jobs.stats._totals import Totals as Totals

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from django.db import connection
 from django.db.models import Count, QuerySet
 
 from jobs import sql
+from jobs.database import connection
 from jobs.models import Job
 from jobs.sql import counting
 from jobs.states import State

@@ -3,18 +3,19 @@
 from collections.abc import Collection, Sequence
 from itertools import chain
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from jobs import sql
+from jobs.database import connection
 from jobs.errors import NotFound
 from jobs.models import Attempt, Job
 from jobs.new_job import shown
+from jobs.outcome import AttemptSummary
 from jobs.sql import conditions
 from jobs.states import DEFERRED, State
 
 IDS_PER_LOOKUP = 500  # well under the 32,766 parameters of SQLite's default build
-UNLISTED_COLUMNS = ("args", "cwd", "env", "kwargs", "signature")
+UNLISTED_COLUMNS = ("args", "cwd", "env", "kwargs", "return_value", "signature")
 DONE = frozenset({State.COMPLETED, State.CANCELLED})
 
 
@@ -51,6 +52,15 @@ def dead_jobs(*, queue: str | None = None, limit: int) -> list[Job]:
 def attempts(job_id: str, *, after_fence: int = 0) -> QuerySet[Attempt]:
     """Return the attempts of a job in order, those of earlier requeues included."""
     return Attempt.objects.filter(job_id=job_id, fence__gt=after_fence).order_by("fence")
+
+
+def attempt_summaries(job: Job) -> list[AttemptSummary]:
+    """Return the attempts of a job as the result of a task tells of them, also one that has just begun."""
+    known = list(attempts(job.pk).defer("output_head", "output_tail"))
+    told = [attempt.as_summary() for attempt in known]
+    if job.supervisor is not None and (not known or known[-1].fence != job.fence):
+        told.append(AttemptSummary(worker_id=str(job.supervisor), started_at=job.claimed_at or job.run_at))
+    return told
 
 
 def _ordered(states: frozenset[State]) -> QuerySet[Job]:

@@ -6,14 +6,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.db import connection
-
-from jobs import sql, sqlite_options
+from jobs import moments, sql, sqlite_options
+from jobs.database import connection
 from jobs.stats._findings import Finding, error, ok, warning
 
 DISK_LOW_BYTES = 1_073_741_824  # a day's output of a busy queue
 DISK_FULL_BYTES = 104_857_600  # a WAL of a busy minute no longer fits
 WAL_LARGE_BYTES = 268_435_456  # four times the size to which it is cut back after a checkpoint
+SNAPSHOT_OLD_SECONDS = 300.0  # a queue under load makes a million dead rows in that time
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 NETWORK_FILE_SYSTEMS = ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "smb")
 MIB = 1_048_576
@@ -25,6 +25,7 @@ def examine() -> Iterator[Finding]:
     path = Path(facts["path"]) if "path" in facts else None
     yield ok("database", facts["product"] + (f", {path}" if path else ""))
     yield from _settings(facts)
+    yield from _server(facts)
     if path is not None and path.is_file():
         yield from _network(path)
         yield from _disk(path)
@@ -42,6 +43,24 @@ def _settings(facts: dict[str, str]) -> Iterator[Finding]:
         yield warning("database", "synchronous is below FULL; a power cut can lose jobs that were acknowledged", remedy)
     if "wal_autocheckpoint" in facts and sqlite_options.has_wal_reset_race():
         yield _race(facts, remedy)
+
+
+def _server(facts: dict[str, str]) -> Iterator[Finding]:
+    if facts.get("is_replica") == "true":
+        yield error("database", "it is read-only, perhaps a replica", "let DATABASES name the primary")
+    if facts.get("synchronous_commit", "on") in ("off", "local"):
+        text = f"synchronous_commit is {facts['synchronous_commit']}; a crash can lose jobs that were acknowledged"
+        yield warning("database", text, "set synchronous_commit = on, for this database or for all")
+    if facts.get("innodb_flush_log_at_trx_commit", "1") != "1":
+        text = "innodb_flush_log_at_trx_commit is not 1; a crash can lose jobs that were acknowledged"
+        yield warning("database", text, "set innodb_flush_log_at_trx_commit = 1")
+    if facts.get("character_set", "utf8mb4") != "utf8mb4":
+        text = f"its character set is {facts['character_set']}; not every text that a job prints can be stored"
+        yield error("database", text, "ALTER DATABASE … CHARACTER SET utf8mb4, and convert the tables jobs_…")
+    seconds = float(facts.get("oldest_snapshot_seconds", 0))
+    if seconds > SNAPSHOT_OLD_SECONDS:
+        text = f"a transaction has been open for {moments.rough(seconds)}: {facts['oldest_snapshot_holder']}"
+        yield warning("snapshot", f"{text}; dead rows pile up and claims become slow", "end it")
 
 
 def _race(facts: dict[str, str], remedy: str) -> Finding:

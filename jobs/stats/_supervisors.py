@@ -70,7 +70,6 @@ def serving(views: Iterable[SupervisorView], queue: str) -> list[SupervisorView]
 
 
 def _view(row: Supervisor, now: datetime) -> SupervisorView:
-    silent_seconds = max(0.0, (now - row.heartbeat_at).total_seconds())
     return SupervisorView(
         id=row.pk,
         host=row.host,
@@ -82,23 +81,27 @@ def _view(row: Supervisor, now: datetime) -> SupervisorView:
         started_at=row.started_at,
         heartbeat_at=row.heartbeat_at,
         stopped_at=row.stopped_at,
-        silent_seconds=silent_seconds,
-        liveness=_liveness(row, silent_seconds),
+        silent_seconds=_silent_seconds(row, now),
+        liveness=liveness(row, now=now),
         is_stopping=row.stop_requested_at is not None,
         workers=tuple(row.workers or ()),
         completed_count=row.completed_count,
     )
 
 
-def _liveness(row: Supervisor, silent_seconds: float) -> Liveness:
+def liveness(row: Supervisor, *, now: datetime) -> Liveness:
+    """Judge a supervisor by its row, its process if that is on this machine, and how long it was silent."""
     if row.stopped_at is not None:
         return Liveness.STOPPED
     if row.lost_at is not None:
         return Liveness.GONE
-    # Deferred: psutil and all would cost the start of every command 20 ms.
-
+    silent_seconds = _silent_seconds(row, now)
     identity = processes.Identity(machine=row.machine, pid=row.pid, started=row.process_started)
     is_alive = processes.is_alive(identity)
     if is_alive is False or (is_alive is None and silent_seconds > row.lease_seconds):
         return Liveness.GONE
     return Liveness.LATE if silent_seconds > row.lease_seconds * LATE_SHARE else Liveness.ALIVE
+
+
+def _silent_seconds(row: Supervisor, now: datetime) -> float:
+    return max(0.0, (now - row.heartbeat_at).total_seconds())

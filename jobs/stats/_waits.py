@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
 from jobs import sql
+from jobs.database import connection
 from jobs.models import Job
 from jobs.sql import conditions
 from jobs.states import State

@@ -97,14 +97,21 @@ def _running(job: Job, now: datetime) -> Iterator[Reason]:
 
 
 def _running_since(job: Job, view: SupervisorView | None, now: datetime) -> Reason:
-    attempt = Attempt.objects.filter(job=job.pk, fence=job.fence).values_list("host", "pid").first()
+    attempt = Attempt.objects.filter(job=job.pk, fence=job.fence).defer("output_head", "output_tail").first()
     where = f" on {view.host}" if view else ""
     if attempt is not None:
-        where = f" on {attempt[0]}" + (f", process {attempt[1]}" if attempt[1] else "")
+        where = f" on {attempt.host}" + (f", process {attempt.pid}" if attempt.pid else "")
     if job.started_at is not None:
         text = f"it has been running for {moments.rough((now - job.started_at).total_seconds())}{where}"
+        text += _progress(attempt)
         return Reason(code="running", text=text, remedy=f"queuectl logs {shlex.quote(job.pk)} --follow")
     return Reason(code="claimed", text=f"it was claimed by a worker{where} and is about to start")
+
+
+def _progress(attempt: Attempt | None) -> str:
+    if attempt is None or attempt.progress is None:
+        return ""
+    return f"; {attempt.progress:.0%} done" + (f": {attempt.progress_message}" if attempt.progress_message else "")
 
 
 def _final(job: Job, now: datetime) -> Reason:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error
 from django.db.migrations.executor import MigrationExecutor
 
-from jobs import moments, signing, sql
+from jobs import clock, moments, schema, signing, sql
+from jobs.database import connection
 from jobs.errors import DatabaseUnavailable
 from jobs.models import Job
 from jobs.states import Kind, State
@@ -22,18 +23,18 @@ CLOCK_SLACK = timedelta(seconds=5)  # two machines that keep time agree better t
 SIGNATURES_SAMPLED = 100  # the next jobs to run; a changed key breaks all of them
 
 
-def examine(*, now: datetime) -> list[Finding]:
-    """Return what was found, sound things included. Raises nothing that a database can cause."""
+def examine(*, now: datetime | None = None) -> list[Finding]:
+    """Return what was found at `now`, sound things included. Raises nothing that a database can cause."""
     try:
         sql.for_connection(connection).check(connection)
         connection.ensure_connection()
         found = [*_place.examine(), *_migrations()]
         if any(finding.level is Level.ERROR and finding.check == "migrations" for finding in found):
             return found
-        return found + _contents(now)
+        return found + _contents(now or clock.now())
     except DatabaseUnavailable as unavailable:
         return [error("database", str(unavailable), None)]
-    except DatabaseError as problem:
+    except Error as problem:
         explained = sql.for_connection(connection).explain(problem)
         return [error("database", str(explained or f"the database refuses: {problem}"), None)]
 
@@ -50,6 +51,9 @@ def _migrations() -> Iterator[Finding]:
         names = ", ".join(f"{migration.app_label} {migration.name}" for migration, _ in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         yield error("migrations", f"{len(missing)} not applied: {names}{more}", "queuectl initdb")
+    elif newer := schema.unknown():
+        text = f"the database is newer than this code: {', '.join(newer)}"
+        yield warning("migrations", text, "deploy the newer code here, too")
     else:
         yield ok("migrations", "all applied")
 
@@ -63,7 +67,11 @@ def _user() -> Iterator[Finding]:
 
 
 def _clock(current: Status) -> Iterator[Finding]:
-    """Compare with what others wrote: nothing can have happened in the future."""
+    """Compare with the server, and with what others wrote: nothing can have happened in the future."""
+    apart = abs(clock.skew())
+    if apart > CLOCK_SLACK:
+        text = f"this machine's clock and the database server's are {moments.rough(apart.total_seconds())} apart"
+        yield warning("clock", f"{text}; the queue goes by the server's", "set it (chrony, systemd-timesyncd)")
     moments_seen = [view.heartbeat_at for view in current.supervisors]
     moments_seen += Job.objects.order_by("-enqueued_at", "-pk").values_list("enqueued_at", flat=True)[:1]
     ahead = max(moments_seen, default=current.now) - current.now
@@ -109,7 +117,7 @@ def _keys() -> Iterator[Finding]:
         Job.objects.filter(state=State.PENDING).order_by("queue", "-priority", "run_at", "pk")[:SIGNATURES_SAMPLED]
     )
     shell = [job for job in waiting if job.kind == Kind.SHELL]
-    bad = [job for job in shell if not _is_signed(job)]
+    bad = [job for job in shell if not signing.is_genuine(job)]
     if bad:
         of_all = f"{len(bad)} of the next {_jobs(len(shell), 'shell job')}"
         text = f"{of_all} will not run, for lack of a valid signature: {bad[0]}"
@@ -121,14 +129,3 @@ def _keys() -> Iterator[Finding]:
 
 def _jobs(count: int, noun: str = "job") -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _is_signed(job: Job) -> bool:
-    return signing.verify(
-        id=job.pk,
-        command=job.command,
-        uses_shell=job.uses_shell,
-        cwd=job.cwd,
-        env=job.env,
-        signature=job.signature,
-    )

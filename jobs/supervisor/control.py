@@ -1,7 +1,9 @@
 """The control thread: hands out jobs, obeys signals, requests and deadlines. Never waits for a database."""
 
+import gc
 import logging
 import os
+import select
 import signal
 import socket
 import time
@@ -11,22 +13,25 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connections
 
 import jobs
 from jobs import conf, processes, sql
+from jobs.database import connection
 from jobs.outcome import Claim, Outcome, Output
 from jobs.queue import Ended
-from jobs.states import Ending
+from jobs.states import Ending, Kind
 from jobs.supervisor.desk import Desk, News, Running, Wishes
 from jobs.supervisor.options import Options
 from jobs.supervisor.pacing import Pace
 from jobs.supervisor.pool import Handle, Held
+from jobs.supervisor.reloading import SourceWatch, start_over
 from jobs.supervisor.store import Store
 from jobs.supervisor.team import Message, Team
 
 logger = logging.getLogger("jobs.supervisor")
 
+GATHER_SECONDS = 0.004  # for many ends to be heard of at once, while every worker has work for longer
 TICK_SECONDS = 0.5  # between two looks at deadlines when nothing happens
 IDLE_CLAIM_SECONDS = 1.0  # how long a claim that no worker can take is kept before it is released
 STOP_OVERTIME_SECONDS = 10.0  # beyond the grace: for ending trees, and for a database that comes back
@@ -39,7 +44,6 @@ def run(options: Options, *, announce: Callable[[str], None]) -> int:
 
     Raise DatabaseError or DatabaseUnavailable if the database cannot be used when it starts.
     """
-    sql.for_connection(connection).check(connection)
     marker = uuid.uuid4().hex
     os.environ[processes.SUPERVISOR_VARIABLE] = marker  # inherited by every process below
     processes.become_subreaper()
@@ -65,7 +69,7 @@ def _description(options: Options, marker: str) -> dict[str, Any]:
         "queues": None if options.queues is None else list(options.queues),
         "worker_count": options.worker_count,
         "thread_count": options.thread_count,
-        "lease_seconds": conf.lease_seconds(),
+        "lease_seconds": conf.lease_seconds(default=sql.for_connection(connection).LEASE_SECONDS),
     }
 
 
@@ -79,14 +83,18 @@ class Control:
         self._buffered_since = 0.0
         self._pace = Pace()
         self._taken_count = 0
+        self._source = SourceWatch() if options.reload else None
         self._stop_signals = 0
         self._stop_at: float | None = None  # monotonic time at which the grace ends; None: not stopping
+        self._is_lease_at_risk = False  # so all jobs have been ended, and none is begun
         self._is_ending = False  # the grace is over, running jobs have been told to end
-        self._lease_seconds = conf.lease_seconds()
+        self._starts_over = False  # once it has stopped
+        self._lease_seconds = conf.lease_seconds(default=sql.for_connection(connection).LEASE_SECONDS)
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        gc.freeze()  # what is loaded by now stays; looking through it again and again took 7 % of a busy supervisor
         self._team.listen_to(self._desk)
         self._store.start()
         while not self._is_done():
@@ -98,16 +106,27 @@ class Control:
         self._desk.ring()
 
     def _turn(self) -> None:
-        for handle, message in self._team.listen(self._pause_seconds()):
-            self._obey(handle, message)
+        if self._has_time():
+            select.select([self._desk], [], [], GATHER_SECONDS)  # to hear of each end alone costs more than all else
+        for handle, messages in self._team.listen(self._pause_seconds()):
+            self._obey(handle, messages)
         self._read_news(self._desk.take_news())
+        self._mind_source()
         self._mind_stopping()
         self._mind_lease()
+        self._store.mind_silence()
         self._team.mind_jobs()
         if self._stop_at is None:
             self._team.renew()
+        if self._stop_at is None and not self._is_lease_at_risk:
             self._hand_out()
         self._desk.wish(self._wishes())
+
+    def _has_time(self) -> bool:
+        """Whether nobody waits for anything: every worker has work in hand for longer than the pause."""
+        enough = self._pace.jobs_in(2 * GATHER_SECONDS)
+        handles = self._team.handles
+        return self._stop_at is None and bool(handles) and all(handle.waiting_count > enough for handle in handles)
 
     def _pause_seconds(self) -> float:
         now = time.monotonic()
@@ -118,27 +137,35 @@ class Control:
 
     # What workers say.
 
-    def _obey(self, handle: Handle, message: Message) -> None:
-        if "ended" in message:
-            self._note_end(handle, message)
-        elif "returned" in message:
-            for id_, fence in message["returned"]:
-                self._note_return(handle.take_back((id_, fence)))
-        elif "running" in message:
-            self._note_running(handle, message)
-        elif "died" in message:
-            ended, unstarted = handle.settle()
-            logger.warning("worker died pid=%s exit_code=%s jobs=%s", handle.pid, message["died"], len(ended))
-            self._desk.put_ended(ended)
-            self._put_in_buffer(unstarted)
+    def _obey(self, handle: Handle, messages: list[Message]) -> None:
+        ended: list[Ended] = []
+        for message in messages:
+            if "ended" in message:
+                ended += self._ended(handle, message)
+            elif "returned" in message:
+                for id_, fence in message["returned"]:
+                    self._note_return(handle.take_back((id_, fence)))
+            elif "running" in message:
+                self._note_running(handle, message)
+            elif "died" in message:
+                lost, unstarted = handle.settle()
+                logger.warning("worker died pid=%s exit_code=%s jobs=%s", handle.pid, message["died"], len(lost))
+                ended += lost
+                self._put_in_buffer(unstarted)
+        handle.note_starts()
+        self._desk.put_ended(ended)
 
-    def _note_end(self, handle: Handle, message: Message) -> None:
+    def _ended(self, handle: Handle, message: Message) -> list[Ended]:
+        """Return the end that a worker tells of; none if its job is not ours any more."""
         id_, fence = message["ended"]
         held = handle.take_back((id_, fence))
-        if held is not None:
-            outcome = Outcome.from_wire(message["outcome"])
-            self._pace.note(outcome.run_seconds)
-            self._desk.put_ended([Ended(claim=held.claim, outcome=outcome)])
+        if held is None:
+            return []
+        outcome = Outcome.from_wire(message["outcome"])
+        self._pace.note(outcome.run_seconds)
+        if held.claim.kind == Kind.TASK and (held.is_asked_to_end or outcome.ending is Ending.TIMED_OUT):
+            handle.has_interrupted = True
+        return [Ended(held.claim, outcome)]
 
     def _note_return(self, held: Held | None) -> None:
         if held is None:
@@ -153,7 +180,7 @@ class Control:
         if held is None:
             return
         started_at = datetime.fromtimestamp(message["started_at"], UTC)
-        output = Output(**message["output"])
+        output = Output._make(message["output"])
         held.running = Running(claim=held.claim, pid=message["pid"], started_at=started_at, output=output)
         self._desk.put_running(held.running)
 
@@ -172,7 +199,7 @@ class Control:
         for key in news.cancels:
             for handle in self._team.handles:
                 handle.end(key, Ending.CANCELLED)
-            self._release([claim for claim in self._buffer if (claim.id, claim.fence) == key])
+            self._release([claim for claim in self._buffer if claim.key == key])
         if news.is_stop_asked:
             self._stop(self._options.grace_seconds if news.stop_grace_seconds is None else news.stop_grace_seconds)
 
@@ -192,10 +219,21 @@ class Control:
     def _mind_lease(self) -> None:
         """End running jobs before the lease can pass, if the database has not taken a heartbeat for that long."""
         silent_seconds = time.monotonic() - self._desk.renewed
-        if silent_seconds > LEASE_SHARE * self._lease_seconds and self._is_anything_held():
-            logger.error("no heartbeat could be stored for %.0f s: ending all jobs", silent_seconds)
-            self._release(list(self._buffer))
-            self._team.kill_all()
+        was_at_risk = self._is_lease_at_risk
+        self._is_lease_at_risk = silent_seconds > LEASE_SHARE * self._lease_seconds
+        if not self._is_lease_at_risk:
+            return
+        self._release(list(self._buffer))
+        if not was_at_risk and self._is_anything_held():
+            reason = f"no heartbeat could be stored for {silent_seconds:.0f} s"
+            logger.error("%s: ending all jobs", reason)
+            self._team.kill_all(f"ended with its lease: {reason}")
+
+    def _mind_source(self) -> None:
+        """Begin to stop if the code has changed; `run` then starts over with the new one."""
+        if self._stop_at is None and self._source is not None and self._source.has_changed():
+            self._starts_over = True
+            self._stop(self._options.grace_seconds)
 
     # Stopping.
 
@@ -210,6 +248,7 @@ class Control:
     def _mind_stopping(self) -> None:
         if self._stop_signals:
             is_first = self._stop_at is None and self._stop_signals == 1
+            self._starts_over = False
             self._stop(self._options.grace_seconds if is_first else 0)
             self._stop_signals = 0
         elif self._stop_at is None and self._is_work_over():
@@ -255,6 +294,8 @@ class Control:
             logger.error("stopped, but the database did not take everything; these jobs will run again")
             return 1
         logger.info("stopped")
+        if self._starts_over:
+            start_over()
         return 0
 
     # Handing out.

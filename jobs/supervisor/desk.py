@@ -68,19 +68,21 @@ class Desk:
         return self._control_bell[0]
 
     def put_ended(self, ended: list[Ended]) -> None:
+        if not ended:
+            return
         with self._lock:
-            if ended and not self._ended:
+            if not self._ended:
                 self.unrecorded_since = time.monotonic()
                 _ring(self._store_bell)
             self._ended += ended
             for end in ended:
-                self._running.pop((end.claim.id, end.claim.fence), None)
+                self._running.pop(end.claim.key, None)
             self.is_dry = False
 
     def put_running(self, running: Running) -> None:
         """Describe a running attempt; what was said of it before and not yet stored is out of date."""
         with self._lock:
-            self._running[(running.claim.id, running.claim.fence)] = running
+            self._running[running.claim.key] = running
 
     def wish(self, wishes: Wishes) -> None:
         """Replace the wishes. Room for claims that lie here already is taken."""

@@ -15,3 +15,4 @@ class Options:
     grace_seconds: float = 30.0
     recycle_jobs: int | None = None
     recycle_mb: int | None = None
+    reload: bool = False

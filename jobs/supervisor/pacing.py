@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 AHEAD_SECONDS = 0.05  # work claimed beyond what runs: twice what lies between two turns of the store
-AHEAD_MAX_JOBS = 400  # a thread's share of no-op jobs; past this a larger transaction gains nothing (PERFORMANCE)
+AHEAD_MAX_JOBS = 1_000  # a thread's share of no-op jobs: as many as the store records in one turn
 RUN_SECONDS_MIN = 0.00002  # a no-op task; keeps the division sane
 WEIGHT = 0.3  # of the newest job in the average: ten jobs change the picture
 
@@ -19,4 +19,8 @@ class Pace:
 
     def jobs_per_thread(self) -> int:
         """Return how many jobs a thread may hold: the one it runs, and some milliseconds of work ahead."""
-        return 1 + min(AHEAD_MAX_JOBS, int(AHEAD_SECONDS / max(self.run_seconds, RUN_SECONDS_MIN)))
+        return 1 + min(AHEAD_MAX_JOBS, self.jobs_in(AHEAD_SECONDS))
+
+    def jobs_in(self, seconds: float) -> int:
+        """Return how many jobs a thread gets done in that time."""
+        return int(seconds / max(self.run_seconds, RUN_SECONDS_MIN))

@@ -10,18 +10,21 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from jobs import worker
 from jobs.channel import Channel
 from jobs.outcome import Claim, Outcome, Output
 from jobs.queue import Ended
-from jobs.states import Ending
+from jobs.states import Ending, Kind
 from jobs.supervisor.desk import Key, Running
 
 logger = logging.getLogger("jobs.supervisor")
 
-OVERDUE_SECONDS = 5.0  # beyond its timeout and its grace; then the worker itself must be stuck
+# Beyond its timeout and its grace, before a worker is killed that has not ended a job. Its worker ends a command, and
+# must itself be stuck; a task is ended by nothing else.
+OVERDUE_SECONDS: dict[str, float] = {Kind.SHELL: 5.0, Kind.TASK: 0.5}
 
 
 @dataclass(slots=True)
@@ -55,8 +58,11 @@ class Handle:
         self.ended_count = 0
         self.rss_bytes = 0
         self.is_leaving = False
+        self.has_interrupted = False  # a task, wherever it was: what lock it held may be taken for good
         self.is_recalled = False
         self._pidfd: int | None = None
+        self._kill_reason: str | None = None
+        self._overdue: list[Held] = []  # the jobs it was killed for
 
     @property
     def is_ready(self) -> bool:
@@ -70,32 +76,37 @@ class Handle:
 
     def hand_over(self, claims: list[Claim]) -> None:
         for claim in claims:
-            self.held[(claim.id, claim.fence)] = Held(claim)
+            self.held[claim.key] = Held(claim)
         self.is_recalled = False
-        self._note_starts()
+        self.note_starts()
         self.channel.send(run=[claim.to_wire() for claim in claims])
 
     def take_back(self, key: Key) -> Held | None:
-        """Forget a claim that ended or was returned; return it. None: it is not ours any more."""
-        held = self.held.pop(key, None)
-        self._note_starts()
-        return held
+        """Forget a claim that ended or was returned; return it. None: it is not ours any more.
+
+        To be followed by `note_starts`, when all that came at once has been taken.
+        """
+        return self.held.pop(key, None)
 
     def running(self) -> list[Held]:
         """Return what its threads run now: it starts jobs in the order in which they were handed over."""
-        return [held for _, held in zip(range(self.options.thread_count), self.held.values(), strict=False)]
+        return list(islice(self.held.values(), self.options.thread_count))
 
-    def _note_starts(self) -> None:
+    def note_starts(self) -> None:
+        """Begin to measure the time of the jobs that must be running by now."""
         now = time.monotonic()
         for held in self.running():
             if held.started is None:
                 held.started = now
-                if held.claim.timeout_seconds is not None:
-                    self.kill_later(held, held.claim.timeout_seconds, Ending.TIMED_OUT)
+                if held.is_asked_to_end:
+                    self._kill_later(held, 0, held.kill_ending)
+                elif held.claim.timeout_seconds is not None:
+                    self._kill_later(held, held.claim.timeout_seconds, Ending.TIMED_OUT)
 
-    def kill_later(self, held: Held, seconds: float, ending: Ending) -> None:
+    def _kill_later(self, held: Held, seconds: float, ending: Ending) -> None:
         """Be ready to kill the worker if it does not end this job by itself within that time and the grace."""
-        held.kill_at = time.monotonic() + seconds + self.options.grace_seconds + OVERDUE_SECONDS
+        overdue_seconds = OVERDUE_SECONDS.get(held.claim.kind, 0.0)
+        held.kill_at = time.monotonic() + seconds + self.options.grace_seconds + overdue_seconds
         held.kill_ending = ending
 
     def end(self, key: Key, ending: Ending) -> None:
@@ -103,7 +114,10 @@ class Handle:
         held = self.held.get(key)
         if held is None or held.kill_ending is ending:
             return
-        self.kill_later(held, 0, ending)
+        if held.started is None:
+            held.kill_ending = ending
+        else:
+            self._kill_later(held, 0, ending)
         self.channel.send(end=key, ending=ending)
 
     @property
@@ -112,29 +126,39 @@ class Handle:
         return len(self.held) >= self.options.thread_count
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether it holds jobs that it cannot have started."""
-        return len(self.held) > self.options.thread_count
+    def waiting_count(self) -> int:
+        """How many jobs it holds that it cannot have started."""
+        return max(0, len(self.held) - self.options.thread_count)
 
     def is_stuck(self, *, now: float, seconds: float) -> bool:
         """Whether jobs wait here behind jobs that have all been running for longer than that."""
-        if self.is_recalled or not self.has_waiting:
+        if self.is_recalled or not self.waiting_count:
             return False
         return all(held.started is not None and now - held.started > seconds for held in self.running())
 
     def recall(self) -> None:
         """Ask for what it has not started. Until it is handed something again, it gets nothing ahead."""
-        if self.has_waiting and not self.is_recalled:
+        if self.waiting_count and not self.is_recalled:
             self.is_recalled = True
             self.channel.send(recall=True)
 
-    def kill(self) -> None:
-        """End the worker at once. Its jobs' processes are left to the supervisor."""
+    def kill(self, reason: str | None = None) -> None:
+        """End the worker at once, for a reason to be told of its jobs. Their processes are left to the supervisor."""
+        self._kill_reason = reason or self._kill_reason
         with contextlib.suppress(ProcessLookupError):
             if self._pidfd is not None:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             else:
                 self.process.kill()
+
+    def kill_if_overdue(self, now: float) -> None:
+        """End the worker if it has not ended a job in time. Its other jobs are given back: they did nothing wrong."""
+        if not self._overdue:
+            self._overdue = [held for held in self.running() if held.kill_at is not None and now >= held.kill_at]
+            if self._overdue:
+                ids = " ".join(held.claim.id for held in self._overdue)
+                logger.error("worker stuck pid=%s jobs=%s: killing it", self.pid, ids)
+                self.kill()
 
     def close(self) -> None:
         """Let go of a worker that is dead, or of one that has nothing to do: it then exits by itself."""
@@ -156,7 +180,7 @@ class Handle:
         now = datetime.now(UTC)
         run_seconds = time.monotonic() - (held.started or time.monotonic())
         return Outcome(
-            ending=held.kill_ending,
+            ending=Ending.RELEASED if self._is_bystander(held) else held.kill_ending,
             started_at=held.running.started_at if held.running else now - timedelta(seconds=run_seconds),
             finished_at=now,
             run_seconds=run_seconds,
@@ -165,9 +189,17 @@ class Handle:
             output=held.running.output if held.running else Output(),
         )
 
+    def _is_bystander(self, held: Held) -> bool:
+        """Whether the worker was killed for another job, of which it had more than one at a time."""
+        return bool(self._overdue) and held not in self._overdue
+
     def _cause(self, held: Held) -> str:
+        if self._is_bystander(held):
+            return f"its worker had to be killed to end {self._overdue[0].claim.id}"
         if held.kill_ending is not Ending.LOST:
             return f"{held.kill_ending.label}, and its worker had to be killed"
+        if self._kill_reason is not None:
+            return self._kill_reason
         code = self.process.exitcode
         if code is not None and code < 0:
             return f"its worker died: killed by signal {-code} ({signal.Signals(-code).name})"

@@ -4,9 +4,8 @@ import logging
 import time
 from datetime import datetime
 
-from django.db import connection
-
 from jobs import processes, queue, sql
+from jobs.database import connection
 from jobs.models import Supervisor
 
 logger = logging.getLogger("jobs.supervisor")

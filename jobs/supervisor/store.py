@@ -6,33 +6,37 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.db import Error, connections
 
-from jobs import queue, sql
+from jobs import clock, queue, schema, sql
+from jobs.database import atomic, connection
+from jobs.errors import DatabaseUnavailable
 from jobs.outcome import Claim, Outcome, Output
-from jobs.states import State
-from jobs.supervisor.desk import Desk, Wishes
+from jobs.sql.lifeline import Lifeline
+from jobs.sql.waking import Waker
+from jobs.states import Ending, State
+from jobs.supervisor.desk import Desk, Key, Wishes
 from jobs.supervisor.rescuing import Rescuer
 
 logger = logging.getLogger("jobs.supervisor")
 
-POLL_SECONDS = 0.003  # between two looks at whether anything changed, while a worker is free and it may have
-ALERT_SECONDS = 0.2  # of such looks after a write: it comes before its commit, which takes the disk's time to sync
-BUSY_POLL_SECONDS = 0.1  # … while none is: only requests to cancel or stop can matter
-BATCH_SECONDS = 0.02  # how long an end or a claim may wait for company; see DESIGN, "Batches follow the work"
-RECORD_MAX = 1_000  # ends in one transaction
+BUSY_SECONDS = 0.1  # between two looks for news while no worker is free: only requests to cancel or stop can matter
+BATCH_SECONDS = 0.016  # how long an end or a claim may wait for company, after `control` let ends gather: 20 ms in all
+BATCH_MAX_JOBS = 1_000  # ends in one transaction, and claims: no more of these, or ends would pile up unrecorded
 LOOK_SECONDS = 1.0  # between two looks at other supervisors, settings and requests; no wake-up is lost for longer
-REQUESTS_SECONDS = 0.2  # … when the database did change
+REQUESTS_SECONDS = 0.2  # … when there is news
+CALL_SECONDS = 15.0  # for one step with a server that says nothing; then its connection is cut
 PRUNE_SECONDS = 60.0
 PRUNE_SHARE = 0.1  # of the store's time at most: thousands of jobs a second
 HEARTBEATS_PER_LEASE = 6
+IDLE_SHARE = 4  # of the lease within a transaction: who is silent for longer is frozen
 HEARTBEAT_SECONDS_MAX = 10.0
 BACK_OFF_SECONDS = (0.005, 0.5)  # after the first failed turn, and after many
 PATIENCE_SECONDS = 10.0  # a database that is busy for less is not worth a line in the log
+REGISTER_PAUSE_SECONDS = 0.2  # at most, between two tries to begin
 REGISTER_SECONDS = 30.0  # how long a starting supervisor waits for a busy database
 COUNTS_KEPT = 500  # minutes in memory; an older one is read again when it is needed
 
@@ -52,37 +56,48 @@ class Store(threading.Thread):
         self._failures = 0
         self._failing_since = 0.0
         self._is_outage = False  # and that has been said
+        self._waker: Waker | None = None
+        self._line = Lifeline()
+        self._step_since: float | None = None  # monotonic time; None: no step is being taken
         self._suspects = 0  # how many ends are recorded one by one, after they failed together
         self._completed_count = 0
+        self._unknown_migrations: list[str] = []
         self._pruning: Iterator[int] = iter(())
         self._next_prune = time.monotonic() + PRUNE_SECONDS
         self.is_finished = False
 
     def register_patiently(self) -> int:
-        """Register, also when many others do so at the same moment. Raise what the database raises."""
+        """Register, also when many others do so at the same moment.
+
+        Raise what the database raises, or DatabaseUnavailable if its tables are older than this code.
+        """
         deadline = time.monotonic() + REGISTER_SECONDS
         dialect = sql.for_connection(connection)
-        dialect.prepare(connection)
+        self._prepare()
         while True:
             try:
+                dialect.check(connection)
+                if missing := schema.missing():
+                    remedy = "bring it up to date with: queuectl initdb"
+                    raise DatabaseUnavailable(f"the database lacks {', '.join(missing)}; {remedy}")
                 return self.register()
-            except OperationalError as error:
-                if not dialect.is_busy(error) or time.monotonic() > deadline:
+            except Error as error:
+                may_wait = dialect.is_busy(error) or dialect.is_crowded(error)
+                if not may_wait or time.monotonic() > deadline:
                     raise
-            self._failures = 1
-            time.sleep(self._back_off_seconds())
+            time.sleep(random.uniform(0.5, 1.0) * REGISTER_PAUSE_SECONDS)  # noqa: S311 - keeps supervisors apart
 
     def register(self) -> int:
         """Announce this supervisor and return its id. Raise what the database raises."""
-        now = datetime.now(UTC)
+        clock.ask()
+        now = clock.estimate()
         row = queue.register(**self._description, started_at=now, heartbeat_at=now)
         self._id = row.pk
         self._rescuer = Rescuer(row.pk)
         self._policies = queue.load_policies(now=now)
         self._desk.renewed = time.monotonic()
         self._next_beat = self._next_look = self._next_requests = self._last_turn = 0.0
-        self._token: int | None = None  # of the last state of the database that was looked at
-        self._alert_until = 0.0  # a commit of somebody else may come at any moment until then
+        self._open: set[Key] = set()  # what was claimed and handed over, and is not recorded yet
         self._may_have_work = True
         self._next_due_at: datetime | None = None
         self._counts: dict[queue.CounterKey, queue.Counts] = {}  # of the last minutes, as stored under this id
@@ -91,43 +106,55 @@ class Store(threading.Thread):
         return self._id
 
     def run(self) -> None:
-        self._token = sql.for_connection(connection).change_token(connection)  # opens the files that are watched
-        self._watch = sql.for_connection(connection).watch(connection)
+        self._prepare()
         try:
             while not self.is_finished:
                 self._wait()
                 self._guarded_step()
         finally:
-            connections.close_all()
+            self.hang_up()
+
+    def _prepare(self) -> None:
+        idle_seconds = self._lease_seconds / IDLE_SHARE
+        sql.for_connection(connection).prepare(connection, idle_seconds=idle_seconds)
+
+    def hang_up(self) -> None:
+        """Close every connection of this thread."""
+        if self._waker is not None:
+            self._waker.close()
+        connections.close_all()
+        self._line.close()
+
+    def mind_silence(self) -> None:
+        """Cut the connection of a step that takes too long. Called by the control thread."""
+        since = self._step_since
+        if since is not None and time.monotonic() - since > CALL_SECONDS:
+            self._line.cut()
 
     def _wait(self) -> None:
-        """Wait for the control thread, for a commit of somebody else, or for the next thing to do."""
+        """Wait for the control thread, for news from the database, or for the next thing to do."""
         wishes = self._desk.wishes
-        if wishes.room <= 0 or self._may_have_work or self._failures:
-            self._desk.wait(self._pause_seconds(wishes, BUSY_POLL_SECONDS))
-        elif self._watch is None or time.monotonic() < self._alert_until:
-            self._desk.wait(self._pause_seconds(wishes, POLL_SECONDS))
+        if self._waker is None or wishes.room <= 0 or self._may_have_work or self._failures:
+            self._desk.wait(self._pause_seconds(wishes, BUSY_SECONDS))
         else:
-            self._desk.wait(self._pause_seconds(wishes, LOOK_SECONDS), self._watch)
-            if self._watch.clear():
-                self._alert_until = time.monotonic() + ALERT_SECONDS
+            self._desk.wait(self._pause_seconds(wishes, self._waker.patience_seconds()), *self._waker.sources())
 
     def _pause_seconds(self, wishes: Wishes, most_seconds: float) -> float:
         if self._failures:
             return self._back_off_seconds()
-        seconds = self._seconds_to_turn(wishes, now=datetime.now(UTC), clock=time.monotonic())
+        seconds = self._seconds_to_turn(wishes, now=clock.estimate(), instant=time.monotonic())
         return min(most_seconds, seconds)
 
-    def _seconds_to_turn(self, wishes: Wishes, *, now: datetime, clock: float) -> float:
+    def _seconds_to_turn(self, wishes: Wishes, *, now: datetime, instant: float) -> float:
         """Return how long the next turn may wait. While every worker has work in hand, batches may grow."""
         is_urgent = wishes.is_hungry or wishes.is_closing
         moments = [self._next_beat, self._next_look]
         if self._desk.has_unrecorded:
-            moments.append(clock if is_urgent else self._desk.unrecorded_since + BATCH_SECONDS)
+            moments.append(instant if is_urgent else self._desk.unrecorded_since + BATCH_SECONDS)
         if wishes.room > 0:
             wait_seconds = 0.0 if self._may_have_work else self._seconds_to_due(now)
-            moments.append(max(clock + wait_seconds, clock if is_urgent else self._last_turn + BATCH_SECONDS))
-        return max(0.0, min(moments) - clock)
+            moments.append(max(instant + wait_seconds, instant if is_urgent else self._last_turn + BATCH_SECONDS))
+        return max(0.0, min(moments) - instant)
 
     def _seconds_to_due(self, now: datetime) -> float:
         return math.inf if self._next_due_at is None else (self._next_due_at - now).total_seconds()
@@ -139,30 +166,37 @@ class Store(threading.Thread):
 
     def _guarded_step(self) -> None:
         """Take one step; whatever goes wrong, the thread lives, and what ended waits on the desk."""
+        self._step_since = time.monotonic()
         try:
             self._step()
         except _LeaseLostError:
             self._give_up_lease()
-        except (OperationalError, InterfaceError) as error:
-            self._note_failure(error)
-        except Exception:
-            logger.exception("a turn failed")
-            self._isolate()
-            self._failures += 1
+        except Exception as error:
+            self._counts.clear()  # to be read again: it may have been committed all the same
+            if isinstance(error, Error) and sql.for_connection(connection).is_outage(error):
+                self._note_failure(error)
+            else:
+                logger.exception("a turn failed: %s", error, exc_info=not self._failures)
+                self._isolate()
+                self._failures += 1
         else:
             self._note_success()
+        finally:
+            self._step_since = None
 
     def _step(self) -> None:
         if not self._is_registered:
             self._start_over()
-        now = datetime.now(UTC)
-        clock = time.monotonic()
+        if self._waker is None:
+            self._waker = sql.for_connection(connection).waker(connection)
+        now = clock.estimate()
+        instant = time.monotonic()
         wishes = self._desk.wishes
         self._notice_changes(now)
-        if self._seconds_to_turn(wishes, now=now, clock=clock) == 0 and self._has_reason(now=now, clock=clock):
-            self._turn(wishes, now=now, clock=clock)
-        if clock >= self._next_look or (self._may_have_work and clock >= self._next_requests):
-            self._look(now=now, clock=clock)
+        if self._seconds_to_turn(wishes, now=now, instant=instant) == 0 and self._has_reason(now=now, instant=instant):
+            self._turn(wishes, now=now, instant=instant)
+        if instant >= self._next_look or (self._may_have_work and instant >= self._next_requests):
+            self._look(now=now, instant=instant)
         if wishes.is_closing:
             self._close(now)
 
@@ -173,19 +207,31 @@ class Store(threading.Thread):
             self.is_finished = True
 
     def _notice_changes(self, now: datetime) -> None:
-        token = sql.for_connection(connection).change_token(connection)
-        if token != self._token:
-            self._token = token
+        if self._waker is not None and self._waker.has_news():
             self._policies = queue.load_policies(now=now)  # before the next claim: a pause holds from its commit on
             self._may_have_work = True
-            self._alert_until = 0.0
 
-    def _turn(self, wishes: Wishes, *, now: datetime, clock: float) -> None:
+    def _give_back_unknown(self, now: datetime) -> None:
+        """Release what is held under this id and nobody here knows of: the answer to the commit of its claim was lost.
+
+        Such a commit may take effect much later, when a server wakes up again. So this is looked at all the time.
+        """
+        held = queue.keys_held(supervisor_id=self._id)
+        if held <= self._open:
+            return
+        claims = queue.claims_held(supervisor_id=self._id, now=now)
+        unknown = [claim for claim in claims if claim.key not in self._open]
+        self._open |= {claim.key for claim in unknown}
+        self._desk.put_ended([queue.Ended(claim=claim, outcome=None) for claim in unknown])
+
+    def _turn(self, wishes: Wishes, *, now: datetime, instant: float) -> None:
         """Make one transaction: sign of life, what ended, what runs, what is next."""
-        ended, room = self._desk.look_at_ended(1 if self._suspects else RECORD_MAX), wishes.room
-        is_beat = clock >= self._next_beat
-        self._last_turn = clock
-        with transaction.atomic():
+        most = 1 if self._suspects else BATCH_MAX_JOBS
+        ended = _by_the_queue_clock(self._desk.look_at_ended(most))
+        room = min(wishes.room, most)
+        is_beat = instant >= self._next_beat
+        self._last_turn = instant
+        with atomic():
             if is_beat:
                 self._beat(wishes, now)
             recorded = queue.record(
@@ -194,17 +240,16 @@ class Store(threading.Thread):
             claims = self._claim(room, now) if room > 0 else []
             counts = queue.count(recorded=recorded, claims=claims, known=self._counts, writer=self._id)
         self._settle(ended, recorded, counts)
+        self._open |= {claim.key for claim in claims}
         self._desk.put_claims(claims)
         if is_beat:
-            self._next_beat, self._desk.renewed = clock + self._beat_seconds, clock
-        if room > len(claims):
+            self._next_beat, self._desk.renewed = instant + self._beat_seconds, instant
+        if room > 0 and not claims and not ended:  # what is pending, others are claiming at this moment
             self._may_have_work = False
             self._next_due_at = queue.next_due_at()
-            if not claims and not ended:
-                self._desk.put_dry()
 
-    def _has_reason(self, *, now: datetime, clock: float) -> bool:
-        return clock >= self._next_beat or self._desk.has_unrecorded or self._finds_work(now)
+    def _has_reason(self, *, now: datetime, instant: float) -> bool:
+        return instant >= self._next_beat or self._desk.has_unrecorded or self._finds_work(now)
 
     def _finds_work(self, now: datetime) -> bool:
         """Look before taking the write lock: of many supervisors that one new job wakes, one needs it."""
@@ -232,6 +277,7 @@ class Store(threading.Thread):
     ) -> None:
         """What the transaction stored is true now: forget what was waiting for it, and say what happened."""
         self._desk.clear_ended(len(ended))
+        self._open -= {end.claim.key for end in ended}
         self._suspects = max(0, self._suspects - len(ended))
         if len(self._counts) > COUNTS_KEPT:
             self._counts.clear()
@@ -241,11 +287,22 @@ class Store(threading.Thread):
             self._may_have_work = True
         queue.log(recorded)
         if len(recorded) < len(ended):
-            logger.warning("lease lost on %s jobs: another supervisor has them; dropped", len(ended) - len(recorded))
+            self._explain_missing(ended, recorded)
 
-    def _look(self, *, now: datetime, clock: float) -> None:
+    def _explain_missing(self, ended: list[queue.Ended], recorded: list[queue.Recorded]) -> None:
+        """Say of ends that could not be recorded why: they were before, or the job is in other hands."""
+        found = {item.claim.key for item in recorded}
+        missing = [end for end in ended if end.outcome is not None and end.claim.key not in found]
+        before = queue.recorded_before(missing)
+        self._completed_count += sum(end.outcome.ending is Ending.COMPLETED for end in before if end.outcome)
+        if before:
+            logger.info("%s ends were recorded already; the database's answer had been lost", len(before))
+        if len(missing) > len(before):
+            logger.warning("lease lost on %s jobs: another supervisor has them; dropped", len(missing) - len(before))
+
+    def _look(self, *, now: datetime, instant: float) -> None:
         """See to what is not urgent: settings, requests of people, running attempts, dead supervisors, old jobs."""
-        self._next_requests = clock + REQUESTS_SECONDS
+        self._next_requests = instant + REQUESTS_SECONDS
         self._policies = queue.load_policies(now=now)
         self._note_running()
         if cancels := queue.cancels_asked(supervisor_id=self._id):
@@ -253,53 +310,64 @@ class Store(threading.Thread):
         requests = queue.requests(supervisor_id=self._id)
         if requests.stop:
             self._desk.put_stop(requests.stop_grace_seconds)
-        if clock >= self._next_look:
-            self._next_look = clock + LOOK_SECONDS
-            if self._watch is not None:
-                self._watch.renew()
+        if instant >= self._next_look:
+            self._next_look = instant + LOOK_SECONDS
+            clock.ask()
+            if self._waker is not None:
+                self._waker.renew()
             self._may_have_work = True
+            self._give_back_unknown(now)
             self._rescuer.rescue(now=now)
             if self._rescuer.is_eldest:
                 sql.for_connection(connection).maintain(connection)
-            self._prune(now=now, clock=clock)
+            self._prune(now=now, instant=instant)
 
     def _note_running(self) -> None:
         notes = self._desk.take_running()
         if not notes:
             return
-        with transaction.atomic():  # one sync to disk for all
+        with atomic():  # one sync to disk for all
             for running in notes:
                 queue.note_running(
                     running.claim,
                     pid=running.pid,
-                    started_at=running.started_at,
+                    started_at=running.started_at + clock.skew(),
                     output=running.output,
                     host=self._description["host"],
                 )
 
-    def _prune(self, *, now: datetime, clock: float) -> None:
+    def _prune(self, *, now: datetime, instant: float) -> None:
         """Delete old jobs, if it is time, for a moment; the rest waits for the next look."""
-        if clock >= self._next_prune:
-            self._next_prune = clock + PRUNE_SECONDS
+        if instant >= self._next_prune:
+            self._next_prune = instant + PRUNE_SECONDS
             self._pruning = queue.prune(policies=self._policies, now=now)
             queue.forget_old(now=now)
-        until = clock + PRUNE_SHARE * LOOK_SECONDS
+            self._mind_schema()
+        until = instant + PRUNE_SHARE * LOOK_SECONDS
         while time.monotonic() < until and next(self._pruning, None):
             pass
 
-    def _note_failure(self, error: OperationalError | InterfaceError) -> None:
+    def _mind_schema(self) -> None:
+        """Say so if newer code has changed the tables; what this code needs of them is there until all have it."""
+        unknown = schema.unknown()
+        if unknown and unknown != self._unknown_migrations:
+            logger.warning("the database is newer than this code (%s): restart with the new one", ", ".join(unknown))
+        self._unknown_migrations = unknown
+
+    def _note_failure(self, error: Error) -> None:
         """Be ready to try again. Say so once, and not for a database that is merely busy for a moment."""
-        clock = time.monotonic()
+        instant = time.monotonic()
         if not self._failures:
-            self._failing_since = clock
+            self._failing_since = instant
         is_busy = sql.for_connection(connection).is_busy(error)
         # Longer pauses after each try would let those who come late go first, while many want the lock.
         self._failures = 1 if is_busy else self._failures + 1
-        if not self._is_outage and (not is_busy or clock - self._failing_since > PATIENCE_SECONDS):
+        if not self._is_outage and (not is_busy or instant - self._failing_since > PATIENCE_SECONDS):
             self._is_outage = True
             logger.warning("database unavailable, will go on trying: %s", error)
         if not is_busy:
             connection.close()
+            self._next_beat = 0.0  # the next step writes: a database that can only be read is not back
 
     def _note_success(self) -> None:
         if self._is_outage:
@@ -308,9 +376,9 @@ class Store(threading.Thread):
 
     def _isolate(self) -> None:
         """Record one by one what failed together; an outcome that fails alone is recorded without its details."""
-        ended = self._desk.look_at_ended(RECORD_MAX)
+        ended = self._desk.look_at_ended(BATCH_MAX_JOBS)
         if self._suspects and ended and ended[0].outcome is not None:
-            self._desk.replace_first_ended(replace(ended[0], outcome=_bare(ended[0].outcome)))
+            self._desk.replace_first_ended(ended[0]._replace(outcome=_bare(ended[0].outcome)))
         self._suspects = self._suspects or len(ended)
 
     def _give_up_lease(self) -> None:
@@ -326,6 +394,20 @@ class Store(threading.Thread):
         logger.info("supervisor started over id=%s", self._id)
 
 
+def _by_the_queue_clock(ended: list[queue.Ended]) -> list[queue.Ended]:
+    """Return the ends with the times of this machine translated to those of the queue."""
+    skew = clock.skew()
+    if not skew:
+        return ended
+    return [end if end.outcome is None else end._replace(outcome=end.outcome.shifted(skew)) for end in ended]
+
+
 def _bare(outcome: Outcome) -> Outcome:
     """Return an outcome without the texts that could not be stored."""
-    return replace(outcome, error="its outcome could not be stored whole", traceback=None, output=Output())
+    return outcome._replace(
+        error="its outcome could not be stored whole",
+        exception_class=None,
+        traceback=None,
+        return_value=None,
+        output=Output(),
+    )

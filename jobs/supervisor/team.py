@@ -34,30 +34,27 @@ class Team:
         """Let `listen` return as soon as `bell` is readable."""
         self._selector.register(bell, selectors.EVENT_READ)
 
-    def listen(self, seconds: float) -> Iterator[tuple[Handle, Message]]:
+    def listen(self, seconds: float) -> Iterator[tuple[Handle, list[Message]]]:
         """Wait that long at most, and yield what workers say; the last word of a dead one is `died`, its exit code."""
         for key, events in self._selector.select(seconds):
             handle = key.data
             if handle not in self.handles:
                 continue  # the bell, or a worker that died and was heard to the end a moment ago
-            if key.fileobj is handle.channel:
-                yield from self._hear(handle, events)
-            else:
-                yield from self._last_words(handle)
+            yield handle, self._hear(handle, events) if key.fileobj is handle.channel else self._last_words(handle)
 
-    def _hear(self, handle: Handle, events: int) -> Iterator[tuple[Handle, Message]]:
+    def _hear(self, handle: Handle, events: int) -> list[Message]:
         if events & selectors.EVENT_WRITE:
             handle.channel.flush()
         messages = self._received(handle) if events & selectors.EVENT_READ else []
         if messages is None:
             handle.kill()  # it may live on without its channel; its end is heard from its sentinel
             self._selector.unregister(handle.channel)
-            return
+            return []
         for message in messages:
             self._note(handle, message)
-            yield handle, message
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if handle.channel.has_unsent else 0)
         self._selector.modify(handle.channel, wanted, handle)
+        return messages
 
     def _received(self, handle: Handle) -> list[Message] | None:
         """Return what has arrived; None when no more will."""
@@ -66,19 +63,18 @@ class Team:
         except EOFError:
             return None
 
-    def _last_words(self, handle: Handle) -> Iterator[tuple[Handle, Message]]:
+    def _last_words(self, handle: Handle) -> list[Message]:
         """A worker died: what it said before is still true; what its jobs left running is ended."""
         handle.kill()  # in case only the server that forked it died
         handle.process.join()
-        for message in handle.channel.receive_rest():
-            yield handle, message
+        messages = handle.channel.receive_rest()
         self.drop(handle)
         processes.kill_orphans()
         self._deaths += 1
         first, last = RESTART_SECONDS
         pause_seconds = 0 if self._deaths == 1 else min(last, first * 2.0 ** min(self._deaths, 10))
         self._next_start = time.monotonic() + pause_seconds
-        yield handle, {"died": handle.process.exitcode}
+        return [*messages, {"died": handle.process.exitcode}]
 
     def _note(self, handle: Handle, message: Message) -> None:
         if "ready" in message:
@@ -100,10 +96,10 @@ class Team:
 
     def deadlines(self) -> list[float]:
         """Return the monotonic times at which something is due here."""
-        moments = [held.kill_at for handle in self.handles for held in handle.held.values() if held.kill_at]
+        moments = [held.kill_at for handle in self.handles for held in handle.running() if held.kill_at]
         if len(self.handles) < self._options.worker_count:
             moments.append(self._next_start)
-        if any(handle.has_waiting and not handle.is_recalled for handle in self.handles):
+        if any(handle.waiting_count and not handle.is_recalled for handle in self.handles):
             moments.append(time.monotonic() + STUCK_SECONDS)
         return moments
 
@@ -118,6 +114,8 @@ class Team:
 
     def _is_worn(self, handle: Handle) -> bool:
         options = self._options
+        if handle.has_interrupted:
+            return True
         if options.recycle_jobs is not None and handle.ended_count >= options.recycle_jobs:
             return True
         return options.recycle_mb is not None and handle.rss_bytes > options.recycle_mb * 1024 * 1024
@@ -140,16 +138,14 @@ class Team:
         """Kill workers that did not end a job in time; call back what waits behind a long job."""
         now = time.monotonic()
         for handle in self.handles:
-            if any(held.kill_at is not None and now >= held.kill_at for held in handle.held.values()):
-                logger.error("worker stuck pid=%s: killing it", handle.pid)
-                handle.kill()
-            elif handle.is_stuck(now=now, seconds=STUCK_SECONDS):
+            handle.kill_if_overdue(now)
+            if handle.is_stuck(now=now, seconds=STUCK_SECONDS):
                 handle.recall()
 
-    def kill_all(self) -> None:
-        """Kill every worker; each is heard of as `died`."""
+    def kill_all(self, reason: str) -> None:
+        """Kill every worker; each is heard of as `died`, and its jobs as ended for that reason."""
         for handle in self.handles:
-            handle.kill()
+            handle.kill(reason)
 
     def wipe_out(self) -> None:
         """End every worker and all that their jobs started, and forget what they held."""

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
-from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -18,6 +17,7 @@ from tests.admin.conftest import Login
 from tests.admin.pages import confirmed, get, messages_of, post, text_of
 from tests.clock import NOW
 from tests.factories import make_job
+from tests.queue.racing import busy_error
 
 pytestmark = pytest.mark.django_db
 
@@ -329,7 +329,7 @@ def test_it_says_so_when_the_database_is_busy(superuser: Client, monkeypatch):
     make_dead(1)
 
     def locked(*args, **kwargs):
-        raise OperationalError("database is locked")
+        raise busy_error()
 
     monkeypatch.setattr(bulk, "carry_out", locked)
 

@@ -146,6 +146,16 @@ def test_it_finds_no_output_that_is_not_there(superuser: Client):
     assert get(superuser, "deadjob/other/output/1/").status_code == 404
 
 
+def test_it_shows_what_a_task_returned(superuser: Client):
+    make_job(
+        id="sum", kind=Kind.TASK, task="a.tasks.b", state=State.COMPLETED, return_value={"total": 42, "token": "x"}
+    )
+    html = text_of(get(superuser, "job/sum/change/"))
+    assert "Return value" in html
+    assert "42" in html
+    assert "token&quot;: &quot;********" in html
+
+
 def test_it_shows_a_running_attempt_with_what_it_printed_so_far(superuser: Client):
     make_job(id="running", state=State.PROCESSING)
     Attempt.objects.create(

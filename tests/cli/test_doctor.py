@@ -25,7 +25,13 @@ def test_it_ends_with_1_when_it_finds_an_error():
 def test_it_gives_programs_its_findings():
     findings = json.loads(ok("doctor", "--json"))
     assert {"level", "check", "text", "remedy"} == set(findings[0])
-    assert {"database", "migrations", "disk", "clock", "signatures"} <= {finding["check"] for finding in findings}
+    assert {"database", "migrations", "clock", "signatures"} <= {finding["check"] for finding in findings}
+
+
+def test_it_looks_at_the_file_where_the_database_is_one(sqlite_site):
+    findings = {finding["check"]: finding["level"] for finding in json.loads(sqlite_site.ok("doctor", "--json"))}
+    assert findings["files"] == "ok"
+    assert "disk" in findings
 
 
 def test_it_says_that_signatures_do_not_match():

@@ -46,10 +46,42 @@ def test_it_takes_every_option():
     assert (job.cwd, job.env, job.state) == ("/tmp", {"A": "1", "B": "x=y"}, "scheduled")
 
 
-def test_it_refuses_a_task_which_no_worker_could_run():
-    done = queuectl("enqueue", "--task", "app.tasks.send", "--args", "[1, null]", "--kwargs", '{"to": "x"}')
+def test_it_takes_a_task_with_its_own_settings():
+    ok("enqueue", "--task", "tests.tasks.samples.with_settings", "--id", "a", "--priority", "1")
+    job = Job.objects.get()
+    assert (job.kind, job.task, job.args, job.backend) == ("task", "tests.tasks.samples.with_settings", [], "default")
+    assert (job.queue, job.priority, job.max_retries, job.timeout_seconds) == ("letters", 1, 5, 30.0)
+    assert (job.backoff_base, job.backoff_max_seconds) == (3.0, 600.0)
+
+
+def test_it_takes_a_management_command():
+    said = ok("enqueue", "--manage", "check --deploy", "--id", "a")
+    job = Job.objects.get()
+    assert (job.task, job.args) == ("jobs.tasks.commands.manage", ["check --deploy"])
+    assert said.startswith("a is enqueued, to be run as task jobs.tasks.commands.manage. ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--task", "no.such.task"], "task: no.such.task cannot be run: ModuleNotFoundError: No module named 'no'"),
+        (["--task", "tests.tasks.samples.gone"], "task: tests.tasks.samples.gone cannot be run: ImportError"),
+        (["--task", "tests.tasks.samples.not_a_task"], "is not a task: it is not decorated with @task"),
+        (["--task", "tests.tasks.samples.add"], "args: do not fit add(a, b=0): missing a required argument: 'a'"),
+        (["--task", "tests.tasks.samples.add", "--args", "[1, 2, 3]"], "args: do not fit add(a, b=0): too many"),
+        (["--task", "tests.tasks.samples.add", "--kwargs", '{"c": 1}'], "args: do not fit add(a, b=0): "),
+        (["--task", "tests.tasks.samples.add", "true"], "command: does not go with --task"),
+        (["--manage", "check", "true"], "command: does not go with --manage"),
+        (["--manage", "check", "--args", "[]"], "--manage: does not go with --args"),
+        (["--manage", "no_such"], "--manage: 'no_such' is no management command of this project"),
+        (["--manage", "check 'x"], "--manage: cannot be split into words: No closing quotation"),
+        (['{"task": "no.such.task"}'], "task: no.such.task cannot be run: "),
+    ],
+)
+def test_it_refuses_a_task_that_could_not_run(arguments: list[str], problem: str):
+    done = queuectl("enqueue", *arguments)
     assert (done.code, done.out) == (2, "")
-    assert "task: no worker of this version runs task functions" in done.err
+    assert problem in done.err
     assert not Job.objects.exists()
 
 
@@ -104,8 +136,11 @@ def test_it_refuses_an_id_that_is_taken():
         (["--id", "a b", "true"], "id: must be printable and without spaces"),
         (["--task", "send"], "task: must be the dotted path of a task function"),
         (["--task", "a.b", "true"], "command: does not go with --task"),
-        (["--task", "a.b", "--args", "{"], "args: expecting property name enclosed in double quotes at character 2"),
-        (["--task", "a.b", "--args", "{}"], "args: must be a list"),
+        (
+            ["--task", "tests.tasks.samples.add", "--args", "{"],
+            "args: expecting property name enclosed in double quotes at character 2",
+        ),
+        (["--task", "tests.tasks.samples.add", "--args", "{}"], "args: must be a list"),
         (["--args", "[]", "true"], "args: goes with a task, not with a command"),
         (["a", "--", "b"], "command: stands before and after --; put all of it after"),
         (['{"command": "true"}', "--priority", "1"], "--priority: does not go with a job as JSON"),

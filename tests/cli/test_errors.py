@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import initialized_home, make_site, site  # noqa: F401 - fixtures
 from tests.e2e.site import CHECKOUT, Site
 from tests.waiting import wait_until
 
@@ -29,7 +28,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int) -> str:
     return done.stderr
 
 
-def run(site: Site, *words: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:  # noqa: F811
+def run(site: Site, *words: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command in a process that does `before` at its start."""
     return subprocess.run(
         site.command(*words),
@@ -44,36 +43,34 @@ def run(site: Site, *words: str, before: Callable[[], None] | None = None) -> su
     )
 
 
-def test_it_says_how_to_make_tables(tmp_path):
-    new = Site(tmp_path)
+def test_it_says_how_to_make_tables(empty_site):
     for words in (["list"], ["worker", "start"]):
-        assert "make them with: queuectl initdb" in refused(new.run(*words), UNAVAILABLE)
-    found = new.run("doctor")
+        assert refused(empty_site.run(*words), UNAVAILABLE).endswith("with: queuectl initdb\n")
+    found = empty_site.run("doctor")
     assert (found.returncode, found.stderr) == (1, "")
     assert "try  queuectl initdb" in found.stdout
 
 
-def test_it_says_how_to_make_a_database(tmp_path):
+def test_it_says_how_to_make_a_database(make_sqlite_site, tmp_path):
     (tmp_path / "elsewhere.py").write_text(
         "from tests.settings import *\n"
         f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '{tmp_path}/none.sqlite3'}}}}\n"
     )
     path = f"{tmp_path}:{CHECKOUT}"
-    elsewhere = Site(tmp_path, DJANGO_SETTINGS_MODULE="elsewhere", PYTHONPATH=path, QUEUECTL_TEST_HOME=str(tmp_path))
+    elsewhere = make_sqlite_site(DJANGO_SETTINGS_MODULE="elsewhere", PYTHONPATH=path, QUEUECTL_TEST_HOME=str(tmp_path))
     for words in (["enqueue", "true"], ["worker", "start"]):
         assert "there is no database at" in refused(elsewhere.run(*words), UNAVAILABLE)
     assert not (tmp_path / "none.sqlite3").exists()
     assert "there is no database at" in elsewhere.run("doctor").stdout
 
 
-def test_it_says_that_a_file_is_no_database(tmp_path):
-    (tmp_path / "queue.sqlite3").write_bytes(b"a shopping list\n" * 1_000)
-    assert "not an SQLite database" in refused(Site(tmp_path).run("list"), UNAVAILABLE)
+def test_it_says_that_a_file_is_no_database(sqlite_site):
+    (sqlite_site.home / "queue.sqlite3").write_bytes(b"a shopping list\n" * 1_000)
+    assert "not an SQLite database" in refused(sqlite_site.run("list"), UNAVAILABLE)
 
 
-def test_it_waits_for_a_lock_and_then_gives_up(make_site):  # noqa: F811
-    busy = make_site()
-    busy.environment["DATABASE_URL"] = f"sqlite:///{busy.home}/queue.sqlite3?timeout=1"
+def test_it_waits_for_a_lock_and_then_gives_up(make_sqlite_site):
+    busy = make_sqlite_site(DATABASE_URL="sqlite:///queue.sqlite3?timeout=1")
     with contextlib.closing(sqlite3.connect(busy.home / "queue.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert "the database is busy" in refused(busy.run("enqueue", "--id", "job1", "true"), UNAVAILABLE)
@@ -82,21 +79,19 @@ def test_it_waits_for_a_lock_and_then_gives_up(make_site):  # noqa: F811
     assert busy.ok("enqueue", "--id", "job1", "--quiet", "true") == "job1\n"
 
 
-def test_it_gives_up_on_a_lock_after_ten_seconds(make_site, tmp_path):  # noqa: F811
+def test_it_gives_up_on_a_lock_after_ten_seconds(sqlite_site):
     """Asked of the process itself, which saves the ten seconds."""
     code = (
         "import django; django.setup()\n"
         "from django.db import connection\n"
         "from jobs.cli import process\n"
         "from jobs.management.commands.queuectl import Command\n"
-        "for words in (['list'], ['worker', 'start']):\n"
+        "for words in (['worker', 'start'], ['list']):\n"
         "    process.limit_patience(Command().create_parser('queuectl', 'queuectl').parse_args(words))\n"
         "    print(connection.settings_dict['OPTIONS']['timeout'])\n"
     )
-    # The other way round the second would still see the first one's limit.
-    code = code.replace("(['list'], ['worker', 'start'])", "(['worker', 'start'], ['list'])")
-    command = [make_site().command()[0], "-c", code]
-    environment = make_site().environment | {"DJANGO_SETTINGS_MODULE": "queuectl_site.settings"}
+    command = [sqlite_site.command()[0], "-c", code]
+    environment = sqlite_site.environment | {"DJANGO_SETTINGS_MODULE": "queuectl_site.settings"}
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["20.0", "10.0"]
 
@@ -106,8 +101,8 @@ def _without_the_privilege_of_root() -> None:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
-def test_it_says_that_the_database_is_read_only(site):  # noqa: F811
-    database = site.home / "queue.sqlite3"
+def test_it_says_that_the_database_is_read_only(sqlite_site):
+    site, database = sqlite_site, sqlite_site.home / "queue.sqlite3"
     site.ok("list")
     database.chmod(0o400)
     try:
@@ -131,9 +126,9 @@ def small_disk(path: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-def test_it_says_that_the_disk_is_full_and_stores_nothing(tmp_path):
+def test_it_says_that_the_disk_is_full_and_stores_nothing(make_sqlite_site, tmp_path):
     with small_disk(tmp_path):
-        full = Site(tmp_path)
+        full = make_sqlite_site(DATABASE_URL=f"sqlite:///{tmp_path}/queue.sqlite3")
         full.ok("initdb")
         filler = tmp_path / "filler"
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
@@ -146,19 +141,19 @@ def test_it_says_that_the_disk_is_full_and_stores_nothing(tmp_path):
         assert full.ok("enqueue", "--quiet", job) == "job1\n"
 
 
-def test_it_says_that_a_file_may_not_grow_and_stores_nothing(site):  # noqa: F811
-    site.ok("enqueue", "--id", "job0", "true")
+def test_it_says_that_a_file_may_not_grow_and_stores_nothing(sqlite_site):
+    sqlite_site.ok("enqueue", "--id", "job0", "true")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    done = run(site, "enqueue", "--id", "job1", "echo " + "x" * 100_000, before=limit)
+    done = run(sqlite_site, "enqueue", "--id", "job1", "echo " + "x" * 100_000, before=limit)
     assert "disk" in refused(done, UNAVAILABLE)
-    assert site.ok("list", "--json").count('"id"') == 1
+    assert sqlite_site.ok("list", "--json").count('"id"') == 1
 
 
 @pytest.mark.parametrize("word", ["--help", "list"])
-def test_it_is_silent_when_its_reader_goes_away(site, word):  # noqa: F811
+def test_it_is_silent_when_its_reader_goes_away(site, word):
     site.ok("enqueue", "true")
     process = subprocess.Popen(
         site.command(word), cwd=CHECKOUT, env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -171,7 +166,7 @@ def test_it_is_silent_when_its_reader_goes_away(site, word):  # noqa: F811
     assert process.wait() == 141
 
 
-def test_it_says_that_its_output_cannot_be_written(site):  # noqa: F811
+def test_it_says_that_its_output_cannot_be_written(site):
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             site.command("list", "--json"),
@@ -184,7 +179,7 @@ def test_it_says_that_its_output_cannot_be_written(site):  # noqa: F811
     assert (done.returncode, done.stderr) == (1, b"queuectl: No space left on device\n")
 
 
-def test_it_is_interrupted_without_a_traceback(site):  # noqa: F811
+def test_it_is_interrupted_without_a_traceback(site):
     site.ok("enqueue", "--id", "job1", "true")
     log = site.home / "log"
     with log.open("wb") as stderr:
@@ -197,19 +192,19 @@ def test_it_is_interrupted_without_a_traceback(site):  # noqa: F811
     assert "Traceback" not in log.read_text()
 
 
-def test_it_shows_where_an_error_arose_when_asked(site):  # noqa: F811
+def test_it_shows_where_an_error_arose_when_asked(site):
     done = site.run("show", "nope", "--traceback")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 
 
-def test_it_prints_what_the_terminal_cannot_as_escapes(site):  # noqa: F811
+def test_it_prints_what_the_terminal_cannot_as_escapes(site):
     site.environment |= {"PYTHONIOENCODING": "ascii"}
     assert site.ok("enqueue", "--id", "é", "true").startswith("\\xe9 is enqueued")
     assert "\\xe9" in site.ok("list")
 
 
-def test_it_lives_with_closed_streams(site):  # noqa: F811
+def test_it_lives_with_closed_streams(site):
     def close() -> None:
         for descriptor in (0, 1, 2):
             os.close(descriptor)

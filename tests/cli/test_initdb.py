@@ -1,15 +1,16 @@
-"""`initdb`: exactly one line, safe to repeat, and a private file."""
+"""`initdb`: exactly one line, safe to repeat, and a private file where the database is one."""
 
 import stat
 
-from tests.e2e.site import Site
+
+def test_it_makes_tables_and_says_so(empty_site):
+    assert empty_site.ok("initdb") == "Database initialized successfully.\n"
+    assert empty_site.ok("initdb") == "Database initialized successfully.\n"
+    assert empty_site.ok("enqueue", "--id", "job1", "--quiet", "true") == "job1\n"
 
 
-def test_it_makes_a_private_database_and_says_so(tmp_path):
-    site = Site(tmp_path)
-    assert site.ok("initdb") == "Database initialized successfully.\n"
-    assert site.ok("initdb") == "Database initialized successfully.\n"
-    assert site.ok("enqueue", "--id", "job1", "--quiet", "true") == "job1\n"
-    files = list(tmp_path.glob("queue.sqlite3*"))
+def test_it_makes_a_private_file(sqlite_site):
+    sqlite_site.ok("enqueue", "--id", "job1", "--quiet", "true")
+    files = list(sqlite_site.home.glob("queue.sqlite3*"))
     assert files
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)

@@ -16,6 +16,7 @@ from jobs.states import State
 from tests.cli.command import Terminal, ok, queuectl, refused
 from tests.clock import NOW, after
 from tests.factories import make_job
+from tests.faked_time import fake_time
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,12 @@ def test_it_prints_the_latest_attempt_as_it_was_stored():
     assert ok("logs", "job1") == "second \x1b[31m\r\nend"
 
 
+def test_it_prints_a_traceback_after_the_output():
+    make_job(state=State.DEAD)
+    make_attempt(1, output_head="said", traceback="Traceback\n")
+    assert ok("logs", "job1") == ok("logs", "job1", "--follow") == "said\nTraceback\n"
+
+
 def test_it_prints_the_attempt_that_is_asked_for():
     make_job(state=State.DEAD)
     make_attempt(1, output_head="first\n")
@@ -43,8 +50,8 @@ def test_it_prints_the_attempt_that_is_asked_for():
 
 def test_it_makes_output_harmless_on_a_terminal():
     make_job(state=State.DEAD)
-    make_attempt(output_head="a\tb\r\n\x1b[2J\x9b\x00c")
-    assert queuectl("logs", "job1", stdout=Terminal()).out == "a\tb\n\\x1b[2J\\x9b\\x00c\n"
+    make_attempt(output_head="a\tb\r\n\x1b[2J\x9b\x01c")
+    assert queuectl("logs", "job1", stdout=Terminal()).out == "a\tb\n\\x1b[2J\\x9b\\x01c\n"
 
 
 def test_it_says_where_the_middle_was_dropped():
@@ -91,7 +98,7 @@ def test_it_follows_a_job_through_a_retry():
 
     steps = iter((lambda: update(running, output_head="ab"), fail, lambda: becomes(State.PENDING), complete))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.cli.logs.time.sleep", lambda _: next(steps)())
+        fake_time(patch, "jobs.cli.logs", sleep=lambda _: next(steps)())
         done = queuectl("logs", "job1", "--follow")
     assert (done.code, done.out) == (0, "abc\nagain\n")
     assert "Attempt 1: failed, exit code 3; the next one is due" in done.err

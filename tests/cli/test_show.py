@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from jobs import clock
 from jobs.models import Attempt
-from jobs.states import State
+from jobs.states import Kind, State
 from tests.cli.command import Terminal, ok, queuectl, refused
 from tests.clock import NOW, after
-from tests.factories import make_job
+from tests.factories import make_job, make_supervisor
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +39,30 @@ def test_it_shows_only_the_end_of_a_long_output():
     assert "│ line 30\n" in text
 
 
+def test_it_shows_what_a_task_returned():
+    make_job(kind=Kind.TASK, task="a.tasks.b", state=State.COMPLETED, return_value={"é": 1, "password": "secret"})
+    text = ok("show", "job1")
+    assert 'returned  {"é": 1, "password": "********"}' in text
+    job = json.loads(ok("show", "job1", "--json"))
+    assert (job["return_value"], job["backend"]) == ({"é": 1, "password": "********"}, None)
+
+
+def test_it_shows_a_traceback_after_what_was_printed():
+    make_job(kind=Kind.TASK, task="a.tasks.b", state=State.DEAD)
+    make_attempt(output_head="said", traceback="Traceback …\nValueError: no\n", exception_class="builtins.ValueError")
+    text = ok("show", "job1")
+    assert "  │ said\n  │ Traceback …\n  │ ValueError: no\n" in text
+    (attempt,) = json.loads(ok("show", "job1", "--json"))["attempt_history"]
+    assert attempt["exception_class"] == "builtins.ValueError"
+
+
+def test_it_shows_how_far_a_running_task_is():
+    supervisor = make_supervisor(heartbeat_at=clock.now())
+    make_job(kind=Kind.TASK, task="a.tasks.b", state=State.PROCESSING, started_at=NOW, supervisor=supervisor)
+    make_attempt(finished_at=None, outcome=None, progress=0.4, progress_message="two of five")
+    assert "; 40% done: two of five" in ok("show", "job1")
+
+
 def test_it_gives_programs_everything():
     make_job(state=State.DEAD, env={"A": "1"}, cwd="/tmp", timeout_seconds=0.0)
     make_attempt()
@@ -54,6 +79,9 @@ def test_it_gives_programs_everything():
             "outcome": "failed",
             "exit_code": 3,
             "error": None,
+            "exception_class": None,
+            "progress": None,
+            "progress_message": None,
         }
     ]
 

@@ -10,6 +10,7 @@ from tests.cli.command import Terminal, ok, queuectl
 from tests.cli.test_worker import make_living
 from tests.clock import NOW
 from tests.factories import make_job, make_jobs
+from tests.faked_time import fake_time
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +89,7 @@ def test_it_is_watched_until_interrupted(monkeypatch):
         if len(looks) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("jobs.cli.status.time.sleep", sleep)
+    fake_time(monkeypatch, "jobs.cli.status", sleep=sleep)
     done = queuectl("status", "--watch", "--json")
     assert (done.code, looks) == (0, [2.0, 2.0, 2.0])
     assert len([json.loads(line) for line in done.out.splitlines()]) == 3
@@ -98,7 +99,7 @@ def test_it_redraws_on_a_terminal(monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jobs.cli.status.time.sleep", interrupt)
+    fake_time(monkeypatch, "jobs.cli.status", sleep=interrupt)
     monkeypatch.setenv("TERM", "xterm")
     done = queuectl("status", "--watch", "5", stdout=Terminal())
     assert done.code == 0

@@ -7,6 +7,7 @@ from jobs.models import Job
 from jobs.states import State
 from tests.cli.command import ok, queuectl, refused
 from tests.factories import make_job, make_jobs
+from tests.faked_time import fake_time
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +33,13 @@ def test_it_ends_with_124_when_the_time_is_over():
 def test_it_waits_until_a_job_is_finished(monkeypatch):
     make_job()
     finish = lambda _: Job.objects.update(state=State.COMPLETED, finished_at=timezone.now())  # noqa: E731
-    monkeypatch.setattr("jobs.cli.wait.time.sleep", finish)
+    fake_time(monkeypatch, "jobs.cli.wait", sleep=finish)
     assert ok("wait", "job1", "--timeout", "1h") == "job1 completed.\n"
 
 
 def test_it_takes_a_job_that_was_deleted_meanwhile_for_one_that_did_not_complete(monkeypatch):
     make_job()
-    monkeypatch.setattr("jobs.cli.wait.time.sleep", lambda _: Job.objects.all().delete())
+    fake_time(monkeypatch, "jobs.cli.wait", sleep=lambda _: Job.objects.all().delete())
     assert queuectl("wait", "job1").code == 10
 
 

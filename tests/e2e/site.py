@@ -1,17 +1,19 @@
 """A queue of its own for one test: real processes, driven by the command line, looked at from outside."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.e2e.databases import Database, Row
 from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -20,16 +22,18 @@ LONG_SECONDS = 30.0  # a loaded machine is slow; a test that waits this long has
 
 
 class Site:
-    """A home directory with a database, the environment for its processes, and a ledger that its jobs write to."""
+    """A home directory and a database, the environment for its processes, and a ledger that its jobs write to."""
 
-    def __init__(self, home: Path, **environment: str) -> None:
+    def __init__(self, home: Path, database: Database, **environment: str) -> None:
         self.home = home
+        self.database = database
         self.ledger = home / "ledger"
         self.ledger.touch()
         self.mark = f"SITE_MARK={home.name}-{os.getpid()}"
         self.environment = {
             "PATH": os.environ["PATH"],
             "QUEUECTL_HOME": str(home),
+            "DATABASE_URL": database.url,
             "JOBS_KILL_GRACE_SECONDS": "1",
             **environment,
         }
@@ -55,6 +59,26 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def run_together(
+        self, *runs: Sequence[str], kill_after_seconds: Sequence[float] = ()
+    ) -> list[subprocess.CompletedProcess[str]]:
+        """Run `queuectl` with each of these words at one instant, each in a process of its own; kill them in time."""
+        kills = itertools.chain(kill_after_seconds, itertools.repeat(None))
+        asked = [{"words": words, "kill_after": seconds} for words, seconds in zip(runs, kills, strict=False)]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.e2e.forked"],
+            cwd=CHECKOUT,
+            env=self.environment,
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        ended = json.loads(done.stdout)
+        return [subprocess.CompletedProcess([], end["code"], end["out"], end["err"]) for end in ended]
+
     def command(self, *words: str) -> list[str]:
         return [sys.executable, str(CHECKOUT / "manage.py"), "queuectl", *words]
 
@@ -77,25 +101,21 @@ class Site:
         self.supervisors.append(supervisor)
         return supervisor
 
-    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        """Ask the database, read-only and from outside."""
-        connection = sqlite3.connect(f"file:{self.home}/queue.sqlite3?mode=ro", uri=True, timeout=10)
-        connection.row_factory = sqlite3.Row
-        try:
-            return connection.execute(sql, parameters).fetchall()
-        finally:
-            connection.close()
+    def rows(self, statement: str, *parameters: object) -> list[Row]:
+        """Ask the database from outside; the placeholder is `%s` on every database."""
+        return self.database.rows(statement, *parameters)
 
-    def job(self, id_: str) -> sqlite3.Row:
-        return self.rows("SELECT * FROM jobs_job WHERE id = ?", id_)[0]
+    def job(self, id_: str) -> Row:
+        return self.rows("SELECT * FROM jobs_job WHERE id = %s", id_)[0]
 
-    def attempts(self, id_: str) -> list[sqlite3.Row]:
-        return self.rows("SELECT * FROM jobs_attempt WHERE job_id = ? ORDER BY fence", id_)
+    def attempts(self, id_: str) -> list[Row]:
+        return self.rows("SELECT * FROM jobs_attempt WHERE job_id = %s ORDER BY fence", id_)
 
     def states(self) -> dict[str, int]:
-        return dict(map(tuple, self.rows("SELECT state, COUNT(*) FROM jobs_job GROUP BY state")))
+        rows = self.rows("SELECT state, COUNT(*) AS job_count FROM jobs_job GROUP BY state")
+        return {row["state"]: row["job_count"] for row in rows}
 
-    def wait_for_state(self, id_: str, *states: str, timeout_seconds: float = LONG_SECONDS) -> sqlite3.Row:
+    def wait_for_state(self, id_: str, *states: str, timeout_seconds: float = LONG_SECONDS) -> Row:
         wait_until(lambda: self.job(id_)["state"] in states, timeout_seconds=timeout_seconds)
         return self.job(id_)
 
@@ -118,6 +138,7 @@ class Site:
         for process in self.marked_processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+        self.database.drop()
 
 
 class Supervisor:

@@ -93,7 +93,7 @@ def _check(site: Site, *, expected: set[str], note: str) -> None:
         recorded = site.attempts(id_)
         assert [attempt["number"] for attempt in recorded] == list(range(1, row["attempts"] + 1)), note
         assert row["attempts"] <= row["max_retries"] + 1, note
-    assert site.rows("PRAGMA integrity_check")[0][0] == "ok"
+    site.database.check()
 
 
 def test_it_runs_each_job_once_with_many_supervisors_started_at_once(site: Site) -> None:
@@ -110,8 +110,8 @@ def test_it_runs_each_job_once_with_many_supervisors_started_at_once(site: Site)
         assert "Traceback" not in supervisor.log()
 
 
-def test_it_takes_a_foreign_lock_for_a_delay(make_site: Callable[..., Site]) -> None:
-    site = make_site(DATABASE_URL="sqlite:///queue.sqlite3?timeout=1")
+def test_it_takes_a_foreign_lock_for_a_delay(make_sqlite_site: Callable[..., Site]) -> None:
+    site = make_sqlite_site(DATABASE_URL="sqlite:///queue.sqlite3?timeout=1")
     supervisor = site.start("--count", "1")
     site.enqueue(
         {"id": "j", "command": f"{START}; sleep 1; {END}"},
@@ -136,8 +136,8 @@ def test_it_takes_a_foreign_lock_for_a_delay(make_site: Callable[..., Site]) -> 
     assert attempt["run_seconds"] < 5
 
 
-def test_it_enforces_deadlines_while_the_database_is_locked(make_site: Callable[..., Site]) -> None:
-    site = make_site(DATABASE_URL="sqlite:///queue.sqlite3?timeout=1")
+def test_it_enforces_deadlines_while_the_database_is_locked(make_sqlite_site: Callable[..., Site]) -> None:
+    site = make_sqlite_site(DATABASE_URL="sqlite:///queue.sqlite3?timeout=1")
     site.start("--count", "1")
     site.enqueue({"id": "j", "command": f"{START}; sleep 60", "timeout": 2, "max_retries": 0})
     wait_until(lambda: bool(site.lines("S")), timeout_seconds=10)

@@ -4,52 +4,45 @@ import json
 import random
 import re
 import shutil
-import signal
 import subprocess
-import time
-from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.site import CHECKOUT, Site
 
-ROUNDS = 40  # the large campaign has its own place; this one shows that nothing obvious is broken
-RACERS = 12
+KILLED = 60  # the large campaign has its own place; this one shows that nothing obvious is broken
+KILLED_WITHIN_SECONDS = 1.5  # by when the last of them has ended by itself, if it was let
+RACERS = 16
 
 
 def test_it_keeps_every_acknowledged_job_when_enqueue_is_killed_at_random(site: Site) -> None:
     seed = random.randrange(10**6)
     chance = random.Random(seed)
-    acknowledged = []
-    for number in range(ROUNDS):
-        payload = json.dumps({"id": f"j{number}", "command": f"echo {number}", "env": {"N": "x" * 2_000}})
-        process = subprocess.Popen(
-            site.command("enqueue", "--quiet", payload), cwd=CHECKOUT, env=site.environment, stdout=subprocess.PIPE
-        )
-        time.sleep(chance.uniform(0.2, 0.9))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        if process.returncode == 0:
-            acknowledged.append(f"j{number}")
+    jobs = [{"id": f"j{n}", "command": f"echo {n}", "env": {"N": "x" * 2_000}} for n in range(KILLED)]
 
+    ends = site.run_together(
+        *(["enqueue", "--quiet", json.dumps(job)] for job in jobs),
+        kill_after_seconds=[chance.uniform(0, KILLED_WITHIN_SECONDS) for _ in jobs],
+    )
+
+    acknowledged = {end.stdout.strip() for end in ends if end.stdout.endswith("\n")}
     stored = {row["id"]: row for row in site.rows("SELECT * FROM jobs_job")}
-
-    assert set(acknowledged) <= set(stored), f"seed {seed}"
+    assert acknowledged <= set(stored), f"seed {seed}"
     for id_, row in stored.items():
         assert row["command"] == f"echo {id_[1:]}"
         assert json.loads(row["env"]) == {"N": "x" * 2_000}
         assert row["signature"]
-    assert site.rows("PRAGMA integrity_check")[0][0] == "ok"
+    site.database.check()
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-def test_it_syncs_the_log_before_it_says_so(site: Site) -> None:
-    site.start("--count", "1")  # with it running, closing the last connection syncs nothing
-    trace = site.home / "trace"
+def test_it_syncs_the_log_before_it_says_so(sqlite_site: Site) -> None:
+    sqlite_site.start("--count", "1")  # with it running, closing the last connection syncs nothing
+    trace = sqlite_site.home / "trace"
     options = ["-f", "-y", "-e", "trace=fdatasync,fsync,write,exit_group", "-o", str(trace)]
-    command = ["strace", *options, *site.command("enqueue", "--quiet", '{"id": "j", "command": "true"}')]
+    command = ["strace", *options, *sqlite_site.command("enqueue", "--quiet", '{"id": "j", "command": "true"}')]
 
-    subprocess.run(command, cwd=CHECKOUT, env=site.environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=CHECKOUT, env=sqlite_site.environment, check=True, capture_output=True)
 
     lines = trace.read_text().splitlines()
     synced = [n for n, line in enumerate(lines) if re.search(r"f(data)?sync\(\d+<[^>]*-wal>\) = 0", line)]
@@ -60,7 +53,7 @@ def test_it_syncs_the_log_before_it_says_so(site: Site) -> None:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-def test_it_does_not_say_enqueued_when_the_disk_refuses_to_sync(site: Site) -> None:
+def test_it_does_not_say_enqueued_when_the_disk_refuses_to_sync(sqlite_site: Site) -> None:
     inject = [
         "strace",
         "-f",
@@ -71,36 +64,27 @@ def test_it_does_not_say_enqueued_when_the_disk_refuses_to_sync(site: Site) -> N
         "-o",
         "/dev/null",
     ]
-    command = [*inject, *site.command("enqueue", '{"id": "j", "command": "true"}')]
+    command = [*inject, *sqlite_site.command("enqueue", '{"id": "j", "command": "true"}')]
 
-    done = subprocess.run(command, cwd=CHECKOUT, env=site.environment, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=sqlite_site.environment, check=False, capture_output=True, text=True
+    )
 
     assert done.returncode == 75
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
 
 
-def test_it_lets_one_of_many_at_one_instant_have_an_id(make_site: Callable[..., Site]) -> None:
-    site = make_site()
-    racers = [
-        subprocess.Popen(
-            site.command("enqueue", json.dumps({"id": "one", "command": f"echo {number}"})),
-            cwd=CHECKOUT,
-            env=site.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(RACERS)
-    ]
-    said = [racer.communicate() for racer in racers]
+def test_it_lets_one_of_many_at_one_instant_have_an_id(site: Site) -> None:
+    runs = [["enqueue", "--id", "one", f"echo {number}"] for number in range(RACERS)]
 
-    codes = sorted(racer.returncode for racer in racers)
-    assert codes == [0] + [5] * (RACERS - 1)
-    winner = next(number for number, racer in enumerate(racers) if racer.returncode == 0)
-    assert site.job("one")["command"] == f"echo {winner}"
-    losers = [error for racer, (_, error) in zip(racers, said, strict=True) if racer.returncode]
-    assert all("one exists already" in error for error in losers)
+    ends = site.run_together(*runs)
+
+    assert sorted(end.returncode for end in ends) == [0] + [5] * (RACERS - 1)
+    (winner,) = (number for number, end in enumerate(ends) if end.returncode == 0)
+    assert [row["command"] for row in site.rows("SELECT command FROM jobs_job")] == [f"echo {winner}"]
+    (told,) = {end.stderr for end in ends if end.returncode}
+    assert told.endswith("queuectl: one exists already; nothing was changed\n")
 
 
 def test_it_takes_ids_that_differ_in_case_for_two(site: Site) -> None:

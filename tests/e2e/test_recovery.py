@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from tests.e2e.site import Site
@@ -117,3 +118,23 @@ def test_it_starts_a_long_job_once(make_site: Callable[..., Site]) -> None:
     site.wait_for_state("long", "completed")
 
     assert len(site.lines("S")) == 1
+
+
+def test_it_starts_no_claim_twice_when_a_worker_dies_with_ends_that_nobody_read(site: Site) -> None:
+    supervisor = site.start("--count", "1")
+    site.enqueue(*({"id": f"quick{number}", "command": "true"} for number in range(100)))  # so it claims ahead
+    site.wait_until_settled()
+    loud = f"{MARK_START}; head -c 200000 /dev/zero"  # the ends of two of these are more than a socket takes
+    site.enqueue(*({"id": f"loud{number}", "command": loud} for number in range(20)))
+    wait_until(lambda: bool(site.lines("S")), timeout_seconds=10)
+
+    supervisor.signal(signal.SIGSTOP)
+    time.sleep(1)  # whatever the worker starts without being heard, it has started by then
+    (worker,) = supervisor.worker_pids()
+    os.kill(worker, signal.SIGKILL)
+    supervisor.signal(signal.SIGCONT)
+    site.wait_until_settled()
+
+    starts = Counter((id_, fence) for _, id_, _, fence in site.lines("S"))
+    assert set(starts.values()) == {1}
+    assert len({id_ for id_, _ in starts}) == 20

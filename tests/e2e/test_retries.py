@@ -1,13 +1,11 @@
 """P17, P18: when attempts start, and where a job goes that has none left."""
 
 import itertools
-import sqlite3
 import subprocess
-from collections.abc import Callable
-from datetime import datetime
 
 import pytest
 
+from tests.e2e.databases import moment
 from tests.e2e.site import CHECKOUT, Site
 from tests.waiting import wait_until
 
@@ -25,7 +23,7 @@ def test_it_waits_base_to_the_power_of_the_attempt_before_each_retry(site: Site,
     attempts = site.attempts("j")
     assert [attempt["number"] for attempt in attempts] == [1, 2, 3, 4]
     for attempt, following in itertools.pairwise(attempts):
-        waited = _moment(following["started_at"]) - _moment(attempt["finished_at"])
+        waited = (moment(following["started_at"]) - moment(attempt["finished_at"])).total_seconds()
         expected = float(base) ** attempt["number"]
         assert expected <= waited < expected + 1.5
 
@@ -95,19 +93,12 @@ def test_it_runs_a_requeued_dead_job_once_however_many_ask(site: Site) -> None:
     assert len(site.attempts("j")) == 1 + codes.count(0)
 
 
-def test_it_sends_a_row_that_was_changed_behind_its_back_to_the_dlq_unrun(make_site: Callable[..., Site]) -> None:
-    site = make_site()
+def test_it_sends_a_row_that_was_changed_behind_its_back_to_the_dlq_unrun(site: Site) -> None:
     site.enqueue({"id": "j", "command": "true"})
-    with sqlite3.connect(site.home / "queue.sqlite3") as connection:
-        connection.execute("UPDATE jobs_job SET command = ? WHERE id = 'j'", [START])
-    connection.close()
+    site.database.change("UPDATE jobs_job SET command = %s WHERE id = 'j'", START)
     site.start("--count", "1")
 
     job = site.wait_for_state("j", "dead")
 
     assert "signature mismatch" in job["error"]
     assert not site.lines("S")
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

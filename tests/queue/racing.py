@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 
 from jobs import sql
 
@@ -59,11 +59,26 @@ def _try(action: Callable[[], object]) -> None:
             raise
 
 
+def busy_error() -> OperationalError:
+    """Return what Django raises when another transaction holds a lock for too long."""
+    if connection.vendor == "sqlite":
+        return OperationalError("database is locked")
+    if connection.vendor == "mysql":
+        return OperationalError(1205, "Lock wait timeout exceeded; try restarting transaction")
+    from psycopg.errors import LockNotAvailable
+
+    error = OperationalError("canceling statement due to lock timeout")
+    error.__cause__ = LockNotAvailable()
+    return error
+
+
 @contextlib.contextmanager
 def impatience() -> Iterator[None]:
     """Let connections that are opened meanwhile give up at once where they would wait for a lock."""
     options = connection.settings_dict["OPTIONS"]
     sql.for_connection(connection).limit_wait(connection, seconds=0.0)
+    if connection.vendor == "postgresql":  # where the command line cuts its own connection instead, see `Deadline`
+        connection.settings_dict["OPTIONS"] |= {"options": "-c lock_timeout=100"}
     try:
         yield
     finally:

@@ -1,9 +1,11 @@
 """The database itself refuses rows that must never be, whoever writes them."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import RestrictedError
 
 from jobs.models import Attempt, Config, Counter, Job, Supervisor
@@ -16,6 +18,14 @@ pytestmark = pytest.mark.django_db
 
 def _refuses(constraint: str):
     return pytest.raises(IntegrityError, match=constraint)
+
+
+@contextlib.contextmanager
+def _checked_at_once() -> Iterator[None]:
+    """Check references now, which some databases do at the end of the transaction."""
+    with transaction.atomic():
+        yield
+        connection.check_constraints()
 
 
 @pytest.mark.parametrize("state", State)
@@ -99,7 +109,7 @@ def test_it_refuses_more_attempts_than_claims():
 @pytest.mark.parametrize("field", ["attempts", "fence", "postponements", "max_retries"])
 def test_it_refuses_a_negative_count(field: str):
     make_job()
-    with pytest.raises(IntegrityError):
+    with pytest.raises((IntegrityError, DataError)):  # the column's type may know before the constraint does
         Job.objects.update(**{field: -1})
 
 
@@ -116,10 +126,8 @@ def test_it_refuses_to_delete_a_supervisor_that_holds_a_job():
 
 
 def test_it_refuses_a_job_of_a_supervisor_that_does_not_exist():
-    make_job(state=State.PROCESSING, supervisor_id=999_999)
-    with pytest.raises(IntegrityError):
-        connection.check_constraints()
-    Job.objects.all().delete()
+    with pytest.raises(IntegrityError), _checked_at_once():
+        make_job(state=State.PROCESSING, supervisor_id=999_999)
 
 
 def _attempt(**fields: Any) -> Attempt:
@@ -136,10 +144,8 @@ def test_it_refuses_two_attempts_of_one_claim():
 
 
 def test_it_refuses_an_attempt_of_a_job_that_does_not_exist():
-    _attempt(job_id="nobody")
-    with pytest.raises(IntegrityError):
-        connection.check_constraints()
-    Attempt.objects.all().delete()
+    with pytest.raises(IntegrityError), _checked_at_once():
+        _attempt(job_id="nobody")
 
 
 def test_it_refuses_two_settings_of_one_queue():

@@ -1,19 +1,26 @@
 """Adding jobs: what is stored, what is refused, and that a refusal stores nothing."""
 
 import itertools
+import signal
+import subprocess
+import sys
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from jobs import queue, signing
+from jobs.database import connection
 from jobs.errors import InvalidInput, JobExists
 from jobs.models import Job
+from jobs.new_job import NewJob
 from jobs.queue import _enqueue
 from jobs.states import Kind, State
 from tests.clock import NOW, after
+from tests.e2e.site import CHECKOUT, Site
 from tests.factories import make_job, make_new_job, make_supervisor
 from tests.queue import turns
 from tests.queue.racing import race
@@ -186,3 +193,74 @@ def test_it_lets_one_of_many_have_an_id():
 
     assert sorted(race(*[enqueue] * 4)) == [False, False, False, True]
     assert Job.objects.count() == 1
+
+
+def test_it_enqueues_in_a_transaction_that_goes_on_after_a_bulk_was_refused():
+    make_job(id="taken")
+    with transaction.atomic():
+        with pytest.raises(JobExists):
+            _enqueue_all("a", "taken")
+        _enqueue_all("b", "c")
+    assert set(Job.objects.values_list("pk", flat=True)) == {"taken", "b", "c"}
+
+
+@pytest.mark.parametrize("new", [make_new_job(), make_new_job(id="of its own")], ids=["id made", "id given"])
+def test_it_returns_the_job_that_it_stored(new: NewJob):
+    for job in (queue.enqueue(new, now=NOW), *queue.enqueue_many([make_new_job(), make_new_job()], now=NOW)):
+        stored = Job.objects.get(pk=job.pk)
+        names = [field.attname for field in Job._meta.concrete_fields]
+        assert {name: getattr(job, name) for name in names} == {name: getattr(stored, name) for name in names}
+
+
+def test_it_lets_no_transaction_commit_that_lacks_a_job_the_database_refused():
+    with transaction.atomic():
+        with pytest.raises(DatabaseError):
+            queue.enqueue(make_new_job(queue="*"), now=NOW)
+        assert transaction.get_rollback()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_stores_nothing_of_a_bulk_that_is_cut_short(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_enqueue, "INSERT_BATCH_JOBS", 2)
+
+    def interrupt(count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        queue.enqueue_many([make_new_job() for _ in range(5)], now=NOW, advance=interrupt)
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_it_lets_whoever_watches_over_statements_see_each_one(count: int):
+    seen: list[str] = []
+
+    def watch(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
+        seen.append(statement)
+        return execute(statement, *rest)
+
+    with connection.execute_wrapper(watch):
+        if count == 1:
+            queue.enqueue(make_new_job(), now=NOW)
+        else:
+            queue.enqueue_many([make_new_job() for _ in range(count)], now=NOW)
+    assert [statement for statement in seen if "jobs_job" in statement]
+    assert Job.objects.count() == count
+
+
+KILLED_IN_A_BULK = """
+import os, signal
+import django
+django.setup()
+from jobs import clock, new_job, queue
+now = clock.now()
+news = [new_job.from_fields({"command": "true"}, now=now)] * 1_100
+queue.enqueue_many(news, now=now, advance=lambda _: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_it_leaves_nothing_of_a_bulk_whose_process_is_killed(site: Site):
+    environment = {**site.environment, "DJANGO_SETTINGS_MODULE": "queuectl_site.settings"}
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_A_BULK], cwd=CHECKOUT, env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert site.states() == {}

@@ -30,7 +30,7 @@ class Job:
         self.stop = Stop()
         self.shown: list[tuple[int, str]] = []
         self.grace_seconds = grace_seconds
-        self.outcome: dict[str, Any] = {}
+        self.outcome: list[Any] = []
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 

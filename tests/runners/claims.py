@@ -1,5 +1,6 @@
 """Claims as a supervisor would hand them to a worker, signed with the settings of the process that makes them."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,4 +18,5 @@ def signed(command: str, **fields: Any) -> Claim:
     signature = signing.sign(**{name: values[name] for name in SIGNED})
     times = {"enqueued_at": MOMENT, "run_at": MOMENT, "claimed_at": MOMENT}
     defaults: dict[str, Any] = {"supervisor_id": 3, "fence": 7, "attempt": 2, "kind": Kind.SHELL, "queue": "letters"}
-    return Claim(**(defaults | times | {"signature": signature} | values))
+    env = values.pop("env")
+    return Claim(**(defaults | times | {"signature": signature, "env_json": env and json.dumps(env)} | values))

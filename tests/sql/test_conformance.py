@@ -1,8 +1,8 @@
 """What every database module does, asked of the one that is configured."""
 
+import functools
 import json
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,13 +11,14 @@ from django.db import DatabaseError, connection, transaction
 from jobs import sql
 from jobs.errors import DatabaseUnavailable
 from jobs.models import Attempt, Job, Supervisor
-from jobs.outcome import Claim
-from jobs.queue import _turn
-from jobs.sql.rows import Finish
+from jobs.outcome import Claim, storable
+from jobs.sql import rows
+from jobs.sql.rows import ATTEMPT_COLUMNS, Finish, QueueSettings
 from jobs.states import Ending, Kind, State
 from tests.clock import NOW, after
 from tests.factories import make_job, make_jobs, make_supervisor
 from tests.queue.racing import impatience, race
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -26,12 +27,13 @@ DIALECT = sql.for_connection(connection)
 
 def _claim(supervisor: Supervisor, *, queues=("default",), limit: int = 100) -> list[Claim]:
     with transaction.atomic():
-        return DIALECT.claim(connection, queues=queues, limit=limit, supervisor_id=supervisor.pk, now=NOW)
+        taken = DIALECT.claim(connection, queues=queues, limit=limit, supervisor_id=supervisor.pk, now=NOW)
+    return rows.claims(taken, supervisor_id=supervisor.pk, now=NOW, settings=lambda _: QueueSettings(None, 3))
 
 
-def _finish(*finishes: Finish) -> dict[str, State]:
+def _finish(*finishes: Finish, attempts: Sequence[tuple[Any, ...] | None] = ()) -> dict[str, State]:
     with transaction.atomic():
-        return DIALECT.finish(connection, finishes)
+        return DIALECT.finish(connection, finishes, attempts or [None] * len(finishes))
 
 
 def _end(**fields: Any) -> Finish:
@@ -43,9 +45,10 @@ def _end(**fields: Any) -> Finish:
         "fence": 1,
         "state": State.COMPLETED,
         "state_if_cancelled": State.CANCELLED,
-        "ending": Ending.COMPLETED,
+        "outcome": Ending.COMPLETED,
         "exit_code": 0,
         "error": None,
+        "return_value": None,
         "started_at": after(seconds=1),
         "ended_at": after(seconds=2),
         "run_at": None,
@@ -56,9 +59,9 @@ def _end(**fields: Any) -> Finish:
 
 
 def _attempt(**fields: Any) -> tuple[Any, ...]:
-    values = dict.fromkeys(_turn.ATTEMPT_COLUMNS) | {"job_id": "job1", "fence": 1, "number": 1, "host": "h"}
+    values = dict.fromkeys(ATTEMPT_COLUMNS) | {"job_id": "job1", "fence": 1, "number": 1, "host": "h"}
     values |= {"started_at": NOW, "output_head": "", "output_tail": "", "output_dropped_bytes": 0} | fields
-    return tuple(values[name] for name in _turn.ATTEMPT_COLUMNS)
+    return tuple(values[name] for name in ATTEMPT_COLUMNS)
 
 
 # pending_queues
@@ -133,7 +136,7 @@ def test_it_returns_json_as_it_was_stored(value: Any):
     make_job(id="shell", env=value)
     make_job(id="task", kind=Kind.TASK, task="a.b", args=[value, 1.5, True, "\u2028"], kwargs={"deep": [value]})
     shell, task = _claim(make_supervisor())
-    assert (shell.kind, shell.env, shell.args) == (Kind.SHELL, value, None)
+    assert (shell.kind, shell.env, shell.args) == (Kind.SHELL, value, [])
     assert (task.kind, task.args, task.kwargs) == (Kind.TASK, [value, 1.5, True, "\u2028"], {"deep": [value]})
 
 
@@ -148,6 +151,89 @@ def test_it_returns_claims_that_can_cross_a_pipe():
     make_job(env={"A": "1"}, timeout_seconds=1.5, max_retries=2)
     (claim,) = _claim(make_supervisor())
     assert Claim.from_wire(json.loads(json.dumps(claim.to_wire()))) == claim
+
+
+def test_it_keeps_the_order_of_all_queues_when_it_takes_a_few():
+    make_jobs(
+        {"id": f"{n:03}", "queue": f"queue{n % 3}", "priority": n % 5, "run_at": after(seconds=n % 7)}
+        for n in range(60)
+    )
+    order = list(Job.objects.order_by("-priority", "run_at", "id").values_list("pk", flat=True))
+    supervisor, claimed = make_supervisor(), []
+    for _ in range(12):
+        claimed += [claim.id for claim in _claim(supervisor, queues=("queue2", "queue0", "queue1"), limit=5)]
+    assert claimed == order
+
+
+def test_it_leaves_the_jobs_of_queues_that_it_was_not_given():
+    make_jobs(
+        {"id": f"{n}", "queue": queue, "priority": n} for n, queue in enumerate(("mail", "Mail", "mail ", "images"))
+    )
+    assert [claim.id for claim in _claim(make_supervisor(), queues=("mail",), limit=9)] == ["0"]
+
+
+def test_it_compares_names_byte_for_byte():
+    names = ["Job1", "job1", "job1 ", "JOB1", "\u00e9", "e\u0301", "ss", "\u00df", "a", "\u00e4"]
+    make_jobs({"id": name, "queue": name} for name in names)
+    assert [Job.objects.get(pk=name).pk for name in names] == names
+    assert sorted(DIALECT.pending_queues(connection)) == sorted(names)
+    for name in names:
+        assert [claim.id for claim in _claim(make_supervisor(marker=name), queues=(name,))] == [name]
+
+
+def test_it_orders_ids_by_their_code_points():
+    ids = ["B", "a", "\u00e4", "b", "z", "_", "1", "\U0001f600", "\uffee"]
+    make_jobs({"id": id_} for id_ in ids)
+    assert [claim.id for claim in _claim(make_supervisor())] == sorted(ids)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_never_gives_one_job_to_two_who_claim_at_once():
+    make_jobs({"id": f"{n:03}", "queue": f"queue{n % 2}"} for n in range(200))
+    supervisors = [make_supervisor(marker=f"{n}") for n in range(4)]
+
+    def take(supervisor: Supervisor) -> list[str]:
+        taken: list[str] = []
+        while Job.objects.filter(state=State.PENDING).exists():
+            taken += [claim.id for claim in _claim_patiently(supervisor)]
+        return taken
+
+    taken = race(*(functools.partial(take, supervisor) for supervisor in supervisors))
+
+    assert sorted(id_ for each in taken for id_ in each) == [f"{n:03}" for n in range(200)]
+    for supervisor, ids in zip(supervisors, taken, strict=True):
+        assert set(Job.objects.filter(supervisor=supervisor).values_list("pk", flat=True)) == set(ids)
+
+
+def _claim_patiently(supervisor: Supervisor) -> list[Claim]:
+    """Claim, and try again where another one was in the way, as a supervisor does."""
+    while True:
+        try:
+            return _claim(supervisor, queues=("queue0", "queue1"), limit=7)
+        except DatabaseError as error:
+            if not DIALECT.is_busy(error):
+                raise
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_does_not_wait_for_what_another_is_claiming():
+    make_jobs({"id": f"{n}"} for n in range(6))
+    first, second = make_supervisor(marker="1"), make_supervisor(marker="2")
+
+    def claim_meanwhile() -> list[str] | None:
+        try:
+            return [claim.id for claim in _claim(second)]
+        except DatabaseError as error:
+            if not DIALECT.is_busy(error):
+                raise
+            return None
+
+    with impatience(), transaction.atomic():
+        held = DIALECT.claim(connection, queues=["default"], limit=2, supervisor_id=first.pk, now=NOW)
+        (found,) = race(claim_meanwhile)
+
+    assert sorted(row[0] for row in held) == ["0", "1"]
+    assert found == (None if DIALECT.IS_LOCAL else ["2", "3", "4", "5"])
 
 
 # finish
@@ -166,6 +252,11 @@ def test_it_finishes_a_claim(held: Job):
     assert (job.supervisor_id, job.attempts, job.postponements) == (None, 1, 0)
 
 
+def test_it_stores_what_a_task_returned(held: Job):
+    _finish(_end(return_value='{"é\\u0000": [1, null]}'))
+    assert Job.objects.get().return_value == {"é\0": [1, None]}
+
+
 @pytest.mark.parametrize("state", [State.COMPLETED, State.DEAD, State.CANCELLED, State.FAILED, State.PENDING])
 def test_it_dates_only_the_end_of_final_jobs(state: State, held: Job):
     _finish(_end(state=state))
@@ -182,7 +273,7 @@ def test_it_writes_the_time_of_a_retry_and_what_is_given_back(held: Job):
 
 def test_it_leaves_how_the_attempt_before_it_ended_where_none_was_made(held: Job):
     Job.objects.update(outcome=Ending.FAILED, exit_code=7, error="exit code 7")
-    _finish(_end(state=State.PENDING, ending=None, exit_code=None, error=None, started_at=None, refund=1))
+    _finish(_end(state=State.PENDING, outcome=None, exit_code=None, error=None, started_at=None, refund=1))
     job = Job.objects.get()
     assert (job.outcome, job.exit_code, job.error, job.attempts) == (Ending.FAILED, 7, "exit code 7", 0)
 
@@ -223,6 +314,27 @@ def test_it_stores_any_exit_code(exit_code: int | None, held: Job):
     assert Job.objects.get().exit_code == exit_code
 
 
+def test_it_writes_the_attempt_with_its_end_over_the_row_of_its_running_self(held: Job):
+    DIALECT.record_attempts(connection, [_attempt(pid=1, output_head="so far")])
+    ended = {"finished_at": after(seconds=2), "run_seconds": 1.5, "outcome": "failed", "exit_code": 1, "error": "e"}
+    shown = {"traceback": "t", "exception_class": "a.B", "progress": 0.5, "progress_message": "half", "pid": 2}
+    printed = {"output_head": "all", "output_tail": "é", "output_dropped_bytes": 2**40}
+    end = _end(state=State.DEAD, outcome=Ending.FAILED, exit_code=1, error="e", started_at=NOW)
+    _finish(end, attempts=[_attempt(**ended, **shown, **printed)])
+    attempt = Attempt.objects.get()
+    assert {name: getattr(attempt, name) for name in ended | shown | printed} == ended | shown | printed
+    assert (attempt.job_id, attempt.number, attempt.host, attempt.started_at) == ("job1", 1, "h", NOW)
+
+
+def test_it_writes_no_attempt_of_a_claim_that_is_not_held_any_more_or_made_none():
+    supervisor = make_supervisor()
+    make_jobs({"id": id_, "state": State.PROCESSING, "supervisor": supervisor} for id_ in ("held", "lost", "unstarted"))
+    ends = [_end(id="held"), _end(id="lost", fence=9), _end(id="unstarted", state=State.PENDING, outcome=None)]
+    attempts = [_attempt(job_id="held", outcome="completed"), _attempt(job_id="lost", fence=9), None]
+    assert set(_finish(*ends, attempts=attempts)) == {"held", "unstarted"}
+    assert list(Attempt.objects.values_list("job", "outcome")) == [("held", "completed")]
+
+
 # record_attempts
 
 
@@ -242,39 +354,37 @@ def test_it_writes_no_attempts():
     assert not Attempt.objects.exists()
 
 
-# change_token
+@pytest.mark.parametrize("field", ["error", "traceback", "output_head", "output_tail"])
+def test_it_stores_every_character_that_a_job_may_print(field: str, held: Job):
+    text = storable("".join(map(chr, range(256))) + "\u2028\ufeff\ufffd\U0001f600\U0010ffff" + "\ud800")
+    DIALECT.record_attempts(connection, [_attempt(**{field: text})])
+    assert getattr(Attempt.objects.get(), field) == text
+    Attempt.objects.all().delete()
+    _finish(_end(error=text), attempts=[_attempt(**{field: text})])
+    assert getattr(Attempt.objects.get(), field) == text
 
 
-@pytest.fixture
-def token(transactional_db) -> int:
-    """The token of this connection; a database without one has nothing to tell, and keeps that promise."""
-    return DIALECT.change_token(connection) or 0
+def test_it_stores_every_character_of_an_error(held: Job):
+    text = storable("".join(map(chr, range(256))) + "\U0001f600\ud800 100% %s {} ' \\")
+    _finish(_end(state=State.DEAD, error=text))
+    assert Job.objects.get().error == text
 
 
-def _token() -> int:
-    return DIALECT.change_token(connection) or 0
-
-
-def _commit_elsewhere(at: datetime) -> None:
-    race(lambda: Job.objects.update(run_at=at))
-
-
-@pytest.mark.django_db(transaction=True)
-def test_it_notices_what_another_connection_commits(token: int):
-    make_job()
-    has_tokens = DIALECT.change_token(connection) is not None
-    before = _token()
-    _commit_elsewhere(after(seconds=1))
-    assert (_token() != before) is has_tokens
+# waker
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_stays_the_same_while_nobody_else_commits(token: int):
-    make_job()
-    before = _token()
-    Job.objects.update(run_at=after(seconds=1))
-    race(lambda: list(Job.objects.all()))
-    assert _token() == before
+def test_it_learns_of_a_job_that_another_connection_commits():
+    def enqueue() -> None:
+        make_job()
+        DIALECT.announce(connection, "default")
+
+    waker = DIALECT.waker(connection)
+    try:
+        race(enqueue)
+        wait_until(waker.has_news)
+    finally:
+        waker.close()
 
 
 # explain and limit_wait

@@ -5,15 +5,18 @@ import time
 import pytest
 from django.db import connection
 
-from jobs import processes, queue
+from jobs import processes, queue, sql
 from jobs.models import Job, Supervisor
 from jobs.states import State
 from jobs.supervisor.rescuing import Rescuer
 from tests.clock import NOW
 from tests.factories import make_job, make_supervisor
+from tests.faked_time import fake_time
 from tests.queue import turns
 
 pytestmark = pytest.mark.django_db
+
+DIALECT = sql.for_connection(connection)
 
 
 @pytest.fixture
@@ -27,13 +30,13 @@ def other() -> Supervisor:
 
 @pytest.fixture
 def rescuer(other: Supervisor, monkeypatch: pytest.MonkeyPatch) -> Rescuer:
-    monkeypatch.setattr("jobs.sql.sqlite.IS_LOCAL", False)
+    monkeypatch.setattr(DIALECT, "IS_LOCAL", False)
     return Rescuer(make_supervisor().pk)
 
 
 def _let_pass(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     later = time.monotonic() + seconds
-    monkeypatch.setattr("jobs.supervisor.rescuing.time.monotonic", lambda: later)
+    fake_time(monkeypatch, "jobs.supervisor.rescuing", monotonic=lambda: later)
 
 
 def test_it_leaves_a_supervisor_alone_that_it_sees_for_the_first_time(rescuer: Rescuer):
@@ -62,8 +65,16 @@ def test_it_sees_at_once_that_a_process_of_this_machine_is_gone(other: Superviso
     assert rescuer.rescue(now=NOW) == 1
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere another boot may be another machine")
 def test_it_knows_that_nothing_survives_a_reboot(other: Supervisor, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(DIALECT, "IS_LOCAL", True)
     _, _, namespace = processes.own_identity().machine.partition(" ")
     Supervisor.objects.filter(pk=other.pk).update(machine=f"another-boot {namespace}")
     assert Rescuer(make_supervisor().pk).rescue(now=NOW) == 1
+
+
+def test_it_takes_another_boot_for_another_machine_where_there_can_be_one(
+    other: Supervisor, rescuer: Rescuer, monkeypatch: pytest.MonkeyPatch
+):
+    _, _, namespace = processes.own_identity().machine.partition(" ")
+    Supervisor.objects.filter(pk=other.pk).update(machine=f"another-boot {namespace}")
+    assert rescuer.rescue(now=NOW) == 0

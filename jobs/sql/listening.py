@@ -1,0 +1,142 @@
+"""LISTEN on PostgreSQL, on a connection of its own. A notification is a hint; polling remains the truth.
+
+A pooler in transaction mode swallows notifications without a word, and a half-open connection is silent for ever. So
+the listener sends itself one when it starts and now and then, and polls while it has not heard itself.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs import conf
+from jobs.sql.waking import Poller
+
+logger = logging.getLogger("jobs.supervisor")
+
+CHANNEL = "queuectl"
+PROBE_PREFIX = "probe "  # no queue has a space in its name
+PROBE_SECONDS = 30.0  # between two looks whether the line is still good
+HEARD_WITHIN_SECONDS = 2.0
+REOPEN_SECONDS = 5.0
+ALERT_SECONDS = 0.15  # of looks after news: who announces is silent about the next 0.1 s (`jobs.queue`)
+LISTENING_SECONDS = 1.0  # between two looks while the line is good
+
+# For libpq: a server that is gone is noticed within seconds, also while nothing is asked of it.
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+
+
+class Listener:
+    """A waker that listens, and polls while it cannot."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, is_anything_pending: Callable[[], bool]) -> None:
+        self._main = connection
+        self._poller = Poller(is_anything_pending)
+        self._line: Any = None
+        self._is_proven = False
+        self._is_silence_said = False  # that notifications do not arrive; once is enough until they do
+        self._probe = ""
+        self._probed_at = 0.0
+        self._next_open = 0.0
+        self._alert_until = 0.0
+        self._has_heard = False
+        self.renew()
+
+    def sources(self) -> list[Any]:
+        return [] if self._line is None else [self._line]
+
+    def patience_seconds(self) -> float:
+        return self._poller.patience_seconds() if self._must_poll() else LISTENING_SECONDS
+
+    def has_news(self) -> bool:
+        self._drain()
+        if self._has_heard:
+            self._has_heard, self._alert_until = False, time.monotonic() + ALERT_SECONDS
+            return True
+        return self._must_poll() and self._poller.has_news()
+
+    def _must_poll(self) -> bool:
+        return not self._is_proven or time.monotonic() < self._alert_until
+
+    def _drain(self) -> None:
+        """Read what has arrived."""
+        if self._line is None:
+            return
+        try:
+            self._line.pgconn.consume_input()
+            while (notification := self._line.pgconn.notifies()) is not None:
+                text = notification.extra.decode()
+                if text == self._probe:
+                    self._is_proven, self._is_silence_said = True, False
+                self._has_heard |= not text.startswith(PROBE_PREFIX)
+        except Exception:  # noqa: BLE001 - whatever it was, the line is of no use any more
+            self._hang_up()
+
+    def renew(self) -> None:
+        self._drain()
+        now = time.monotonic()
+        if self._line is None:
+            if now >= self._next_open:
+                self._open(now)
+        elif not self._is_proven and now - self._probed_at > HEARD_WITHIN_SECONDS:
+            self._say_silent()
+            self._hang_up()
+        elif now - self._probed_at > PROBE_SECONDS:
+            self._is_proven = False
+            self._send_probe(now)
+
+    def _open(self, now: float) -> None:
+        self._next_open = now + REOPEN_SECONDS
+        try:
+            self._line = self._connected()
+        except Exception as error:  # noqa: BLE001 - whatever it was, there is the poller
+            if not self._is_silence_said:
+                self._is_silence_said = True
+                logger.info("cannot listen, polling instead: %s", " ".join(str(error).split()))
+        else:
+            self._send_probe(now)
+
+    def _connected(self) -> Any:
+        """Return a connection that listens."""
+        import psycopg  # noqa: PLC0415 - a project on another database need not have it
+
+        dsn = conf.listen_dsn()
+        parameters = self._main.get_connection_params() if dsn is None else {"conninfo": dsn, **PATIENCE}
+        line = psycopg.connect(**parameters, autocommit=True)
+        line.execute(f"LISTEN {CHANNEL}")
+        return line
+
+    def _send_probe(self, now: float) -> None:
+        self._probe, self._probed_at = f"{PROBE_PREFIX}{secrets.token_hex(8)}", now
+        self._notify(self._probe)
+
+    def _notify(self, text: str) -> None:
+        with self._main.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
+
+    def _say_silent(self) -> None:
+        if not self._is_silence_said:
+            self._is_silence_said = True
+            logger.warning(
+                "notifications of the database do not arrive, polling instead; behind a pooler in transaction mode, "
+                'set JOBS["LISTEN_DSN"] to the server itself'
+            )
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        self._is_proven = False
+        self._next_open = time.monotonic() + REOPEN_SECONDS
+        if line is not None:
+            line.close()
+
+    def close(self) -> None:
+        self._hang_up()

@@ -1,0 +1,54 @@
+"""P22: the server, or the network, says nothing any more. Deadlines go on, and nobody waits for ever."""
+
+import time
+from collections.abc import Callable
+
+from tests.e2e.site import Site, Supervisor
+from tests.servers.conftest import MakeSite
+from tests.servers.proxy import Proxy
+from tests.servers.server import Server
+from tests.servers.site import END, START, check, check_outage_was_told_once, mixed_load
+from tests.waiting import wait_until
+
+SILENT_SECONDS = 25.0
+RESUME_SECONDS = 30.0
+TIMEOUT_SECONDS = 2.0
+BUSY_SECONDS = 5.0  # what a loaded machine may add
+
+LATE = {"id": "late", "command": f"{START}; sleep 60", "timeout": TIMEOUT_SECONDS, "max_retries": 0, "priority": 9}
+SLOW = {"id": "slow", "command": f"{START}; sleep 6; {END}", "priority": 9}
+LOAD = [LATE, SLOW, *mixed_load(60, slow_seconds=1.0)]
+
+
+def test_it_minds_deadlines_and_recovers_when_the_server_was_frozen(site: Site, server: Server) -> None:
+    supervisor = site.start("--count", "3")
+
+    _be_silent(site, supervisor, server.freeze, server.thaw)
+
+
+def test_it_minds_deadlines_and_recovers_when_packets_were_swallowed(make_site: MakeSite, proxy: Proxy) -> None:
+    site = make_site(port=proxy.port)
+    supervisor = site.start("--count", "3")
+
+    _be_silent(site, supervisor, proxy.swallow, proxy.heal)
+
+
+def _be_silent(site: Site, supervisor: Supervisor, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    site.enqueue(*LOAD)
+    wait_until(lambda: {"late", "slow"} <= {line[1] for line in site.lines("S")}, timeout_seconds=10)
+    begin()
+    silent = time.monotonic()
+    wait_until(lambda: len(site.marked_processes()) == 0, timeout_seconds=6 + BUSY_SECONDS)
+    wait_until(lambda: "database unavailable" in supervisor.log(), timeout_seconds=SILENT_SECONDS)
+    time.sleep(max(0.0, SILENT_SECONDS - (time.monotonic() - silent)))
+
+    end()
+    started_before = len(site.lines("S"))
+    wait_until(lambda: len(site.lines("S")) > started_before, timeout_seconds=RESUME_SECONDS)
+    site.wait_until_settled()
+
+    (late,) = site.attempts("late")
+    assert late["outcome"] == "timed_out"
+    assert late["run_seconds"] < TIMEOUT_SECONDS + BUSY_SECONDS
+    check(site, LOAD)
+    check_outage_was_told_once(supervisor)

@@ -1,0 +1,198 @@
+"""When a supervisor that waits looks for work."""
+
+import pytest
+
+from jobs.sql import listening, waking
+from tests.faked_time import fake_time
+
+
+class Time:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        fake_time(monkeypatch, "jobs.sql.waking", monotonic=lambda: self.now)
+        fake_time(monkeypatch, "jobs.sql.listening", monotonic=lambda: self.now)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+class Pending:
+    """What a look finds, and how often one was taken."""
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.looks = 0
+
+    def __call__(self) -> bool:
+        self.looks += 1
+        return self.is_there
+
+
+@pytest.fixture
+def pending() -> Pending:
+    return Pending()
+
+
+def _looks_during(seconds: float, waker: waking.Waker, time: Time, pending: Pending) -> int:
+    before, until = pending.looks, time.now + seconds
+    while time.now < until:
+        waker.has_news()
+        time.now += max(0.001, waker.patience_seconds())
+    return pending.looks - before
+
+
+def test_a_poller_finds_what_is_pending(time: Time, pending: Pending):
+    poller = waking.Poller(pending)
+    assert not poller.has_news()
+    pending.is_there = True
+    time.now += poller.patience_seconds()
+    assert poller.has_news()
+
+
+def test_a_poller_looks_less_often_where_a_look_is_dear(time: Time, pending: Pending):
+    def look_slowly() -> bool:
+        time.now += 0.012
+        return pending()
+
+    assert _looks_during(10, waking.Poller(look_slowly), time, pending) == pytest.approx(20, abs=1)
+
+
+def test_a_poller_does_not_look_before_it_is_time(time: Time, pending: Pending):
+    poller = waking.Poller(pending)
+    poller.has_news()
+    poller.has_news()
+    assert pending.looks == 1
+
+
+def test_a_poller_looks_less_and_less_while_nothing_comes(time: Time, pending: Pending):
+    poller = waking.Poller(pending)
+    assert _looks_during(1, poller, time, pending) == pytest.approx(37, abs=3)
+    _looks_during(20, poller, time, pending)
+    assert _looks_during(10, poller, time, pending) == pytest.approx(100, abs=2)
+
+
+def test_a_poller_looks_less_often_at_what_is_not_for_it(time: Time, pending: Pending):
+    poller = waking.Poller(pending)
+    pending.is_there = True
+    _looks_during(10, poller, time, pending)
+    assert _looks_during(10, poller, time, pending) == pytest.approx(40, abs=2)
+
+
+def test_a_poller_is_quick_again_after_a_change(time: Time, pending: Pending):
+    poller = waking.Poller(pending)
+    pending.is_there = True
+    _looks_during(10, poller, time, pending)
+    pending.is_there = False
+    time.now += poller.patience_seconds()
+    poller.has_news()
+    assert poller.patience_seconds() == pytest.approx(poller.FIRST_SECONDS)
+
+
+class Notification:
+    def __init__(self, text: str) -> None:
+        self.extra = text.encode()
+
+
+class Line:
+    """A connection that listens; what is sent arrives while it `is_good`, and reading fails once it `is_broken`."""
+
+    def __init__(self) -> None:
+        self.arrived: list[str] = []
+        self.is_good = True
+        self.is_broken = False
+        self.is_closed = False
+        self.pgconn = self
+
+    def consume_input(self) -> None:
+        if self.is_broken:
+            raise OSError("the server closed the connection")
+
+    def notifies(self) -> Notification | None:
+        return Notification(self.arrived.pop(0)) if self.arrived else None
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Listener(listening.Listener):
+    """One whose lines are made up."""
+
+    def __init__(self, pending: Pending) -> None:
+        self.lines: list[Line] = []
+        self.makes_good_lines = True
+        super().__init__(None, pending)  # type: ignore[arg-type]
+
+    def _connected(self) -> Line:
+        self.lines.append(Line())
+        self.lines[-1].is_good = self.makes_good_lines
+        return self.lines[-1]
+
+    def _notify(self, text: str) -> None:
+        if self.lines[-1].is_good:
+            self.lines[-1].arrived.append(text)
+
+
+def test_a_listener_polls_until_it_has_heard_itself(time: Time, pending: Pending):
+    listener = Listener(pending)
+    assert listener.patience_seconds() < 1
+    assert not listener.has_news()  # it hears its own probe, which is no news
+    assert listener.patience_seconds() == listening.LISTENING_SECONDS
+    assert listener.sources() == listener.lines
+
+
+def test_a_listener_hears_of_a_job_and_looks_by_itself_for_a_moment(time: Time, pending: Pending):
+    listener = Listener(pending)
+    listener.has_news()
+    listener.lines[0].arrived.append("default")
+    assert listener.has_news()
+    assert listener.patience_seconds() < listening.ALERT_SECONDS
+    time.now += listening.ALERT_SECONDS + 0.01
+    assert listener.patience_seconds() == listening.LISTENING_SECONDS
+
+
+def test_a_listener_looks_for_longer_than_the_sender_is_silent():
+    from jobs.queue import _announce
+
+    assert listening.ALERT_SECONDS > _announce.QUIET_SECONDS
+
+
+def test_a_listener_that_does_not_hear_itself_goes_on_polling_and_says_so_once(time: Time, pending: Pending, caplog):
+    listener = Listener(pending)
+    listener.lines[0].arrived.clear()
+    listener.makes_good_lines = False
+    pending.is_there = True
+    for _ in range(60):
+        time.now += 1
+        listener.renew()
+        assert listener.has_news()
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+    assert "LISTEN_DSN" in caplog.text
+    assert all(line.is_closed for line in listener.lines[:-1])
+
+
+def test_a_listener_notices_a_line_that_went_dead_without_a_word(time: Time, pending: Pending):
+    listener = Listener(pending)
+    listener.has_news()
+    listener.lines[0].is_good = False
+    for _ in range(int(listening.PROBE_SECONDS + listening.HEARD_WITHIN_SECONDS + listening.REOPEN_SECONDS) + 3):
+        time.now += 1
+        listener.renew()
+        listener.has_news()
+    assert listener.lines[0].is_closed
+    assert len(listener.lines) == 2
+    assert listener.patience_seconds() == listening.LISTENING_SECONDS
+
+
+def test_a_listener_survives_a_line_that_breaks(time: Time, pending: Pending):
+    listener = Listener(pending)
+    listener.has_news()
+    listener.lines[0].is_broken = True
+    pending.is_there = True
+    assert listener.has_news()  # by a look
+    assert listener.sources() == []
+    time.now += listening.REOPEN_SECONDS
+    listener.renew()
+    listener.has_news()
+    assert listener.sources() == [listener.lines[1]]

@@ -1,0 +1,165 @@
+"""The store thread, where a real database would have to fail at one exact moment."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+
+from jobs import queue, sql
+from jobs.database import connection
+from jobs.models import Attempt, Job
+from jobs.states import State
+from jobs.supervisor.desk import Desk, Wishes
+from jobs.supervisor.store import Store
+from tests.clock import NOW
+from tests.factories import make_jobs, make_outcome, make_supervisor
+from tests.queue import turns
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DESCRIPTION = {
+    "marker": "0" * 32,
+    "host": "host1",
+    "machine": "machine1",
+    "pid": 1,
+    "process_started": "1",
+    "version": "1.0",
+    "worker_count": 1,
+    "thread_count": 1,
+    "lease_seconds": 60.0,
+}
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def store(desk: Desk) -> Iterator[Store]:
+    store = Store(desk=desk, description=DESCRIPTION, queues=None)
+    store.register()
+    yield store
+    store.hang_up()
+
+
+def test_it_gives_back_what_a_transaction_claimed_whose_answer_was_lost(store: Store, desk: Desk):
+    make_jobs({"id": id_} for id_ in ("known", "lost"))
+    desk.wish(Wishes(room=1))
+    store._guarded_step()
+    (known,) = desk.take_news().claims
+    desk.wish(Wishes(room=0, is_hungry=True))
+    turns.claim(make_supervisor())
+    Job.objects.exclude(pk=known.id).update(supervisor_id=store._id)  # the claim that it never heard of
+    store._next_look = 0.0
+    store._guarded_step()
+    store._guarded_step()
+    (lost,) = Job.objects.exclude(pk=known.id)
+    assert (lost.state, lost.attempts, lost.supervisor) == (State.PENDING, 0, None)
+    assert Job.objects.get(pk=known.id).state == State.PROCESSING
+
+
+def _claimed_and_recorded(store: Store, desk: Desk) -> queue.Ended:
+    """A job that is recorded as completed, and its end."""
+    make_jobs([{"id": "job1"}])
+    desk.wish(Wishes(room=1))
+    store._guarded_step()
+    (claim,) = desk.take_news().claims
+    end = queue.Ended(claim=claim, outcome=make_outcome())
+    desk.put_ended([end])
+    desk.wish(Wishes(room=0, is_hungry=True))
+    store._guarded_step()
+    assert Job.objects.get().state == State.COMPLETED
+    return end
+
+
+def test_an_end_whose_answer_was_lost_is_no_lost_lease(store: Store, desk: Desk, caplog: pytest.LogCaptureFixture):
+    end = _claimed_and_recorded(store, desk)
+    caplog.set_level("INFO")
+    desk.put_ended([end])
+    store._guarded_step()
+    assert "1 ends were recorded already" in caplog.text
+    assert "lease lost" not in caplog.text
+    assert store._completed_count == 2  # once for each that was told; the first was known here
+
+
+def test_an_end_that_comes_after_another_s_is_a_lost_lease(store: Store, desk: Desk, caplog: pytest.LogCaptureFixture):
+    end = _claimed_and_recorded(store, desk)
+    Attempt.objects.update(outcome="lost")  # as its rescuer wrote
+    desk.put_ended([end])
+    store._guarded_step()
+    assert "lease lost on 1 jobs" in caplog.text
+
+
+def test_after_an_outage_the_next_step_writes(store: Store, monkeypatch: pytest.MonkeyPatch):
+    def fail(**_: object) -> None:
+        raise OperationalError(2006, "gone")
+
+    dialect = sql.for_connection(connection)
+    monkeypatch.setattr(dialect, "is_outage", lambda _: True)
+    monkeypatch.setattr(dialect, "is_busy", lambda _: False)
+    store._guarded_step()
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.queue.load_policies", fail)
+        store._next_look = 0.0
+        store._guarded_step()
+    assert store._is_outage
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.queue.heartbeat", fail)
+        store._guarded_step()
+    assert store._is_outage
+    store._guarded_step()
+    assert not store._is_outage
+
+
+def test_what_is_in_memory_is_read_again_after_a_failure(store: Store, monkeypatch: pytest.MonkeyPatch):
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("jobs.queue.heartbeat", fail)
+    store._counts[NOW, "default"] = queue.Counts()
+    store._guarded_step()
+    assert not store._counts
+
+
+def test_a_defect_that_lasts_is_told_whole_only_once(store: Store, monkeypatch: pytest.MonkeyPatch, caplog):
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("jobs.queue.heartbeat", fail)
+    for _ in range(3):
+        store._guarded_step()
+    told = [record for record in caplog.records if "a turn failed" in record.message]
+    assert [bool(record.exc_info) for record in told] == [True, False, False]
+
+
+def test_it_says_once_that_others_run_newer_code(store: Store, monkeypatch: pytest.MonkeyPatch, caplog):
+    monkeypatch.setattr("jobs.schema.unknown", lambda: ["0999_newer"])
+    store._mind_schema()
+    store._mind_schema()
+    assert caplog.text.count("newer than this code (0999_newer)") == 1
+
+
+def test_times_are_told_by_the_queue_s_clock(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    make_jobs([{"id": "job1"}])
+    desk.wish(Wishes(room=1))
+    store._guarded_step()
+    (claim,) = desk.take_news().claims
+    monkeypatch.setattr("jobs.clock.skew", lambda: timedelta(hours=1))
+    desk.put_ended([queue.Ended(claim=claim, outcome=make_outcome(started_at=NOW, finished_at=NOW))])
+    desk.wish(Wishes(room=0, is_hungry=True))
+    store._guarded_step()
+    assert Job.objects.get().finished_at == NOW + timedelta(hours=1)
+
+
+def test_it_claims_no_more_than_it_records_in_a_transaction(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.supervisor.store.BATCH_MAX_JOBS", 2)
+    make_jobs({"id": f"{number}"} for number in range(6))
+    for completed_count in (0, 2, 4):
+        desk.wish(Wishes(room=6, is_hungry=True))
+        store._guarded_step()
+        claims = desk.take_news().claims
+        assert len(claims) == 2
+        assert Job.objects.filter(state=State.COMPLETED).count() == completed_count
+        desk.put_ended([queue.Ended(claim=claim, outcome=make_outcome()) for claim in claims])
