@@ -12,6 +12,9 @@ from jobs.runners.interrupt import Interrupter
 from jobs.tasks import Cancelled, Released, Stopped, TimedOut
 from tests.waiting import wait_until
 
+# An exception that arrives while the collector calls back is lost there. A worker is ended for that; pytest complains.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 class Busy:
     """A thread that runs a function with an interrupter of its own, and what came of it."""
@@ -29,7 +32,7 @@ class Busy:
             self.interrupter = Interrupter()
             self.came = self._function(self.interrupter)
         except BaseException as error:  # noqa: BLE001 - it is what is looked at
-            self.came = error
+            self.came = error.with_traceback(None)  # which would lead back here, and leave a circle to collect
 
     def interrupt(self, sign: type[Stopped]) -> None:
         assert self.interrupter is not None
