@@ -16,7 +16,7 @@ logger = logging.getLogger("jobs.queue")
 
 # Who hears of a queue then looks by itself for longer than that (`jobs.sql.listening`), so one word in that time will
 # do: each takes a lock that all databases of the server share.
-QUIET_SECONDS = 0.1
+QUIET_SECONDS = 0.02
 
 _lock = threading.Lock()
 _told_at: dict[str, float] = {}  # by queue, on the monotonic clock

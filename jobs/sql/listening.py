@@ -22,7 +22,8 @@ PROBE_PREFIX = "probe "  # no queue has a space in its name
 PROBE_SECONDS = 30.0  # between two looks whether the line is still good
 HEARD_WITHIN_SECONDS = 2.0
 REOPEN_SECONDS = 5.0
-ALERT_SECONDS = 0.15  # of looks after news: who announces is silent about the next 0.1 s (`jobs.queue`)
+ALERT_SECONDS = 0.025  # of looks after news: who announces is silent about the next 0.02 s (`jobs.queue`)
+LOOK_SECONDS = 0.005  # between two such looks
 LISTENING_SECONDS = 1.0  # between two looks while the line is good
 
 # For libpq: a server that is gone is noticed within seconds, also while nothing is asked of it.
@@ -40,6 +41,7 @@ class Listener:
 
     def __init__(self, connection: BaseDatabaseWrapper, is_anything_pending: Callable[[], bool]) -> None:
         self._main = connection
+        self._is_anything_pending = is_anything_pending
         self._poller = Poller(is_anything_pending)
         self._line: Any = None
         self._is_proven = False
@@ -48,6 +50,7 @@ class Listener:
         self._probed_at = 0.0
         self._next_open = 0.0
         self._alert_until = 0.0
+        self._next_look = 0.0  # while it is alert
         self._has_heard = False
         self.renew()
 
@@ -55,17 +58,24 @@ class Listener:
         return [] if self._line is None else [self._line]
 
     def patience_seconds(self) -> float:
-        return self._poller.patience_seconds() if self._must_poll() else LISTENING_SECONDS
+        if not self._is_proven:
+            return self._poller.patience_seconds()
+        now = time.monotonic()
+        return max(0.0, self._next_look - now) if now < self._alert_until else LISTENING_SECONDS
 
     def has_news(self) -> bool:
         self._drain()
+        now = time.monotonic()
         if self._has_heard:
-            self._has_heard, self._alert_until = False, time.monotonic() + ALERT_SECONDS
+            self._has_heard = False
+            self._alert_until, self._next_look = now + ALERT_SECONDS, now + LOOK_SECONDS
             return True
-        return self._must_poll() and self._poller.has_news()
-
-    def _must_poll(self) -> bool:
-        return not self._is_proven or time.monotonic() < self._alert_until
+        if not self._is_proven:
+            return self._poller.has_news()
+        if not self._next_look <= now < self._alert_until:
+            return False
+        self._next_look = now + LOOK_SECONDS
+        return self._is_anything_pending()
 
     def _drain(self) -> None:
         """Read what has arrived."""

@@ -61,9 +61,10 @@ COMPOUND_MAX = 400
 
 LOCK_WAIT_SECONDS = 0.1  # of a supervisor, for one try
 CHECKPOINT_WAIT_MS = 500  # for readers to finish; writers wait as long, and another try comes soon
-LOOK_SECONDS = 0.003  # between two looks for a commit, while one may come
-ALERT_SECONDS = 0.2  # of such looks after a write: it comes before its commit, which takes the disk's time to sync
-WATCHED_SECONDS = 1.0  # … while the kernel says that nothing was written
+LOOK_SECONDS = 0.003  # between two looks for a commit where the kernel says nothing
+SYNC_SECONDS = 0.00025  # before the first look after a write: it comes before its commit, by the disk's time to sync
+SYNC_GROWTH = 2.0  # of that, from look to look
+WATCHED_SECONDS = 1.0  # between two looks while nothing is written
 WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
 
 FINISH = """
@@ -196,22 +197,28 @@ class _Waker:
         self._token = self._data_version()  # opens the files that are watched
         path = str(connection.settings_dict["NAME"])
         self._watch = file_watch.watch(Path(path), Path(f"{path}-wal"))
-        self._alert_until = 0.0  # a commit of somebody else may come at any moment until then
+        self._pause_seconds = WATCHED_SECONDS  # from the last look to the next
+        self._next_look = 0.0
 
     def sources(self) -> list[Any]:
-        return [] if self._watch is None or self._is_alert() else [self._watch]
+        """Return the watch, unless a look is near: of all the writes of one transaction, the first is enough."""
+        return [] if self._watch is None or self._pause_seconds < LOOK_SECONDS else [self._watch]
 
     def patience_seconds(self) -> float:
-        return LOOK_SECONDS if self._watch is None or self._is_alert() else WATCHED_SECONDS
+        return LOOK_SECONDS if self._watch is None else max(0.0, self._next_look - time.monotonic())
 
     def has_news(self) -> bool:
-        if self._watch is not None and not self._is_alert() and self._watch.clear():
-            self._alert_until = time.monotonic() + ALERT_SECONDS
+        now = time.monotonic()
+        if self._watch is not None and self._pause_seconds >= LOOK_SECONDS and self._watch.clear():
+            self._pause_seconds = SYNC_SECONDS
+            self._next_look = now + self._pause_seconds
+        elif now >= self._next_look:
+            self._pause_seconds = min(WATCHED_SECONDS, SYNC_GROWTH * self._pause_seconds)
+            self._next_look = now + self._pause_seconds
         token = self._data_version()
-        if token == self._token:
-            return False
-        self._token, self._alert_until = token, 0.0
-        return True
+        is_new = token != self._token
+        self._token = token
+        return is_new
 
     def renew(self) -> None:
         if self._watch is not None:
@@ -220,9 +227,6 @@ class _Waker:
     def close(self) -> None:
         if self._watch is not None:
             self._watch.close()
-
-    def _is_alert(self) -> bool:
-        return time.monotonic() < self._alert_until
 
     def _data_version(self) -> int:
         """Return PRAGMA data_version: it changes when another connection commits. Takes no lock (2 µs, PERFORMANCE)."""

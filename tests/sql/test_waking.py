@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.sql import listening, waking
+from jobs.sql import listening, sqlite, waking
 from tests.faked_time import fake_time
 
 
@@ -11,6 +11,7 @@ class Time:
         self.now = 1_000.0
         fake_time(monkeypatch, "jobs.sql.waking", monotonic=lambda: self.now)
         fake_time(monkeypatch, "jobs.sql.listening", monotonic=lambda: self.now)
+        fake_time(monkeypatch, "jobs.sql.sqlite", monotonic=lambda: self.now)
 
 
 @pytest.fixture
@@ -152,6 +153,19 @@ def test_a_listener_hears_of_a_job_and_looks_by_itself_for_a_moment(time: Time, 
     assert listener.patience_seconds() == listening.LISTENING_SECONDS
 
 
+def test_a_listener_finds_what_went_unsaid_after_a_notification(time: Time, pending: Pending):
+    listener = Listener(pending)
+    listener.has_news()
+    listener.lines[0].arrived.append("default")
+    listener.has_news()
+    assert not listener.has_news()
+    assert pending.looks == 0
+    pending.is_there = True
+    time.now += listener.patience_seconds()
+    assert listener.has_news()
+    assert _looks_during(1, listener, time, pending) == 3
+
+
 def test_a_listener_looks_for_longer_than_the_sender_is_silent():
     from jobs.queue import _announce
 
@@ -196,3 +210,87 @@ def test_a_listener_survives_a_line_that_breaks(time: Time, pending: Pending):
     listener.renew()
     listener.has_news()
     assert listener.sources() == [listener.lines[1]]
+
+
+class Watch:
+    """What the kernel says of a file."""
+
+    def __init__(self) -> None:
+        self.is_written = False
+
+    def clear(self) -> bool:
+        was_written, self.is_written = self.is_written, False
+        return was_written
+
+
+class Watcher(sqlite._Waker):
+    """One that watches no real file, and whose database has a version that can be set."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self.version = 1
+        self.looks = 0
+        self._watch = watch  # type: ignore[assignment]
+        self._token = self.version
+        self._pause_seconds = sqlite.WATCHED_SECONDS
+        self._next_look = 0.0
+
+    def _data_version(self) -> int:
+        self.looks += 1
+        return self.version
+
+
+def _wait_for_news(watcher: Watcher, time: Time, limit_seconds: float = 10) -> float:
+    """Return how long it took."""
+    began = time.now
+    while not watcher.has_news() and time.now < began + limit_seconds:
+        time.now += max(0.00001, watcher.patience_seconds())
+    return time.now - began
+
+
+@pytest.mark.parametrize("sync_seconds", [0.0003, 0.002, 0.03, 0.3])
+def test_a_watcher_sees_a_commit_within_the_time_it_took(time: Time, sync_seconds: float):
+    watch = Watch()
+    watcher = Watcher(watch)
+    watch.is_written = True
+    assert not watcher.has_news()
+    assert watcher.sources() == []
+    began = time.now
+    while time.now < began + sync_seconds:
+        time.now += watcher.patience_seconds()
+        watcher.has_news()
+    watcher.version += 1
+    assert _wait_for_news(watcher, time) <= sync_seconds + 0.001
+
+
+def test_a_watcher_listens_again_while_it_still_looks(time: Time):
+    watch = Watch()
+    watcher = Watcher(watch)
+    watch.is_written = True
+    _wait_for_news(watcher, time, 0.02)
+    assert watcher.sources() == [watch]
+    watch.is_written = True
+    assert not watcher.has_news()
+    assert watcher.patience_seconds() == pytest.approx(sqlite.SYNC_SECONDS)
+
+
+def test_a_watcher_looks_seldom_while_nothing_is_written(time: Time):
+    watcher = Watcher(Watch())
+    watcher.has_news()
+    watcher.looks = 0
+    _wait_for_news(watcher, time, 60)
+    assert watcher.looks == pytest.approx(60, abs=2)
+
+
+def test_a_watcher_that_is_called_for_other_reasons_does_not_lose_patience(time: Time):
+    watch = Watch()
+    watcher = Watcher(watch)
+    watch.is_written = True
+    for _ in range(100):
+        watcher.has_news()
+    assert watcher.patience_seconds() == pytest.approx(sqlite.SYNC_SECONDS)
+
+
+def test_without_a_watch_it_looks_all_the_time(time: Time):
+    watcher = Watcher(None)
+    assert watcher.sources() == []
+    assert watcher.patience_seconds() == sqlite.LOOK_SECONDS
