@@ -53,7 +53,7 @@ class JobsBackend(api.BaseTaskBackend):
         from jobs import clock, queue  # noqa: PLC0415 - they import models
 
         now = clock.now()
-        new = self._new_job(self._shared_by_jobs_of(task, now), args, kwargs)
+        new = self._with_arguments(self._job_of(task, now), args, kwargs)
         return self._told(task, new, queue.enqueue_for_receipt(new, now=now))
 
     def enqueue_many(self, calls: Iterable[tuple[api.AnyTask, Sequence[Any], Mapping[str, Any]]]) -> list[JobResult]:
@@ -63,30 +63,29 @@ class JobsBackend(api.BaseTaskBackend):
         calls = list(calls)
         now = clock.now()
         tasks = {id(task): task for task, _, _ in calls}
-        shared = {key: self._shared_by_jobs_of(task, now) for key, task in tasks.items()}
-        news = [self._new_job(shared[id(task)], args, kwargs) for task, args, kwargs in calls]
+        jobs = {key: self._job_of(task, now) for key, task in tasks.items()}
+        news = [self._with_arguments(jobs[id(task)], args, kwargs) for task, args, kwargs in calls]
         receipts = queue.enqueue_for_receipts(news, now=now)
         return [
             self._told(task, new, receipt) for (task, _, _), new, receipt in zip(calls, news, receipts, strict=True)
         ]
 
-    def _shared_by_jobs_of(self, task: api.AnyTask, now: datetime) -> dict[str, Any]:
-        """Return the fields of a NewJob that all jobs of a task have in common."""
+    def _job_of(self, task: api.AnyTask, now: datetime) -> NewJob:
+        """Return a job of a task, without arguments."""
         self.validate_task(task)
         try:
-            fields = new_job.checked(job_task.job_fields(task, self.options), now=now)
+            new = new_job.from_fields(job_task.job_fields(task, self.options), now=now)
         except InvalidInput as error:
             raise ValueError(str(error)) from None
-        return fields | {"backend": self.alias}
+        return new._replace(backend=self.alias)
 
-    def _new_job(self, shared: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
+    def _with_arguments(self, new: NewJob, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
         try:
-            arguments = new_job.arguments(api.normalize_json(args), api.normalize_json(kwargs))
+            return new._replace(**new_job.arguments(api.normalize_json(args), api.normalize_json(kwargs)))
         except InvalidInput as error:
             raise ValueError(str(error)) from None
         except RecursionError:
             raise ValueError("arguments contain themselves, or are nested too deeply") from None
-        return NewJob(**{**shared, **arguments})
 
     def _told(self, task: api.AnyTask, new: NewJob, receipt: "queue.Receipt") -> JobResult:
         """Return the result of a job that was stored, after telling of it whoever listens to the signal."""

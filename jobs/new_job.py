@@ -8,9 +8,8 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -29,8 +28,7 @@ YEARS_AHEAD_MAX = 100  # a run_at beyond this is a slip of the keyboard
 RESERVED_ENV_PREFIX = "QUEUECTL_"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A checked request. `id` of None: one will be made. `run_at` of None: now."""
 
     id: str | None
@@ -54,27 +52,20 @@ class NewJob:
 
 def from_fields(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
     """Return the job that `fields`, the keys of the JSON form, ask for. Raise InvalidInput for the first wrong one."""
-    return NewJob(**checked(fields, now=now))
-
-
-def checked(fields: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
-    """Return the same as the fields of a NewJob: of many jobs that differ in their arguments, what they share."""
     _refuse_unknown(fields)
     given = {name: value for name, value in fields.items() if value is not None}
     what = _task(given) if "task" in given else _shell(given)
-    return {
-        "id": name("id", given["id"]) if "id" in given else None,
-        "queue": queue_name(given.get("queue", "default")),
-        "priority": _priority(given.get("priority", 0)),
-        "run_at": _run_at(given, now),
-        "max_retries": _max_retries(given),
-        "backoff_base": _number_or_refuse("backoff_base", given["backoff_base"]) if "backoff_base" in given else None,
-        "backoff_max_seconds": conf.KNOBS["backoff_max"].clean(given["backoff_max"])
-        if "backoff_max" in given
-        else None,
-        "timeout_seconds": _timeout_seconds(given),
+    return NewJob(
+        id=name("id", given["id"]) if "id" in given else None,
+        queue=queue_name(given.get("queue", "default")),
+        priority=_priority(given.get("priority", 0)),
+        run_at=_run_at(given, now),
+        max_retries=_max_retries(given),
+        backoff_base=_number_or_refuse("backoff_base", given["backoff_base"]) if "backoff_base" in given else None,
+        backoff_max_seconds=conf.KNOBS["backoff_max"].clean(given["backoff_max"]) if "backoff_max" in given else None,
+        timeout_seconds=_timeout_seconds(given),
         **what,
-    }
+    )
 
 
 FIELDS = (

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +23,7 @@ def new_job_of(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
     given = {name: value for name, value in fields.items() if value is not None}
     new = new_job.from_fields(own | given, now=now)
     _refuse_misfit(task, new.args or [], new.kwargs or {})
-    return replace(new, backend=task.backend)
+    return new._replace(backend=task.backend)
 
 
 def _task(path: str) -> api.AnyTask:
