@@ -284,3 +284,13 @@ class DeadJob(Job):
         verbose_name = _("dead job")
         verbose_name_plural = _("dead letters")
         default_permissions = ("view",)
+
+
+class Dashboard(Counter):
+    """What the admin shows on one page. It has no rows of its own; it is an entry, and a permission."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("dashboard")
+        verbose_name_plural = _("dashboard")
+        default_permissions = ("view",)

@@ -1,5 +1,6 @@
 """The numbers that everyone shows: right, and at a cost that does not grow with the table."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -176,6 +177,18 @@ def test_it_sums_over_writers_queues_and_minutes():
     assert stats.totals(since=after(seconds=-3_600), now=NOW, queue="mail").completed == 10
     by_queue = stats.totals_by_queue(since=after(seconds=-3_600), now=NOW)
     assert {queue: row.completed for queue, row in by_queue.items()} == {"default": 4, "mail": 10}
+
+
+def test_it_sums_each_step_of_time_the_empty_ones_too():
+    for seconds, completed in ((-600, 1), (-580, 2), (-301, 4), (0, 8), (-601, 16)):
+        make_counter(minute=after(seconds=seconds), completed=completed)
+    steps = stats.totals_over_time(since=after(seconds=-600), now=NOW, step=timedelta(minutes=5))
+    assert {moment: total.completed for moment, total in steps.items()} == {
+        after(seconds=-600): 7,
+        after(seconds=-300): 0,
+        NOW: 8,
+    }
+    assert steps[after(seconds=-300)].run_p50_seconds is None
 
 
 def test_it_has_no_percentile_of_nothing():

@@ -5,6 +5,7 @@ from a page which said what it would do. A project that uses a skin mixes its Mo
 """
 
 from jobs.admin.config import ConfigAdmin as ConfigAdmin
+from jobs.admin.dashboard import DashboardAdmin as DashboardAdmin
 from jobs.admin.dead import DeadJobAdmin as DeadJobAdmin
 from jobs.admin.job import JobAdmin as JobAdmin
 from jobs.admin.supervisor import SupervisorAdmin as SupervisorAdmin

@@ -41,6 +41,7 @@ from jobs.stats._supervisors import supervisors as supervisors
 from jobs.stats._totals import Totals as Totals
 from jobs.stats._totals import totals as totals
 from jobs.stats._totals import totals_by_queue as totals_by_queue
+from jobs.stats._totals import totals_over_time as totals_over_time
 from jobs.stats._waits import Wait as Wait
 from jobs.stats._waits import oldest_waits as oldest_waits
 from jobs.stats._why import Reason as Reason

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jobs import histogram
 from jobs.models import Counter
@@ -40,6 +40,14 @@ def totals_by_queue(*, since: datetime, now: datetime) -> dict[str, Totals]:
     for row in Counter.objects.filter(minute__gte=since, minute__lte=now):
         by_queue[row.queue].append(row)
     return {queue: _sum(rows) for queue, rows in by_queue.items()}
+
+
+def totals_over_time(*, since: datetime, now: datetime, step: timedelta) -> dict[datetime, Totals]:
+    """Return the totals of every `step`, whole minutes, from `since` on: by the moment each begins, empty ones too."""
+    by_step: defaultdict[int, list[Counter]] = defaultdict(list)
+    for row in Counter.objects.filter(minute__gte=since, minute__lte=now):
+        by_step[(row.minute - since) // step].append(row)
+    return {since + place * step: _sum(by_step[place]) for place in range((now - since) // step + 1)}
 
 
 def _sum(rows: Sequence[Counter]) -> Totals:

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-VIEW = {"view_job", "view_deadjob", "view_config", "view_supervisor"}
+VIEW = {"view_job", "view_deadjob", "view_config", "view_supervisor", "view_dashboard"}
 OPERATE = VIEW | {
     "view_output",
     "requeue_job",

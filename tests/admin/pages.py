@@ -42,6 +42,8 @@ PAGES: dict[str, set[str]] = {
     "config/mail/history/": {"view_config"},
     "config/mail/pause/": {"view_config", "pause_queue"},
     "config/mail/resume/": {"view_config", "pause_queue"},
+    "dashboard/": {"view_dashboard"},
+    "dashboard/?window=7d": {"view_dashboard"},
     "supervisor/": {"view_supervisor"},
     "supervisor/1/change/": {"view_supervisor"},
     "supervisor/stop/": {"view_supervisor", "stop_supervisor"},

@@ -34,7 +34,16 @@ def make_more(number: int) -> None:
         Attempt.objects.create(job_id="dead1", fence=2 + n, number=2 + n, host="h", started_at=NOW)
 
 
-LISTS = ["job/", "job/?state=dead", "job/?state=pending&queue=q1", "job/?q=p", "deadjob/", "supervisor/", "config/"]
+LISTS = [
+    "job/",
+    "job/?state=dead",
+    "job/?state=pending&queue=q1",
+    "job/?q=p",
+    "deadjob/",
+    "supervisor/",
+    "config/",
+    "dashboard/",
+]
 PAGES = [
     *LISTS,
     "job/dead1/change/",
