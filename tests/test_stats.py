@@ -76,7 +76,7 @@ def test_it_counts_exactly_as_many_as_the_limit_without_a_plus(monkeypatch):
 
 
 def test_it_writes_a_lower_bound_with_a_plus():
-    assert str(CappedCount(10_000, is_capped=True)) == "10,000+"
+    assert str(CappedCount(1_000, is_capped=True)) == "1,000+"
     assert str(CappedCount(1_280)) == "1,280"
     assert CappedCount(1) + CappedCount(2, is_capped=True) == CappedCount(3, is_capped=True)
     assert not CappedCount(0)
@@ -85,6 +85,13 @@ def test_it_writes_a_lower_bound_with_a_plus():
 def test_it_counts_the_dead_of_one_queue():
     make_jobs({"id": f"d{n}", "state": State.DEAD, "queue": "mail" if n else "web"} for n in range(3))
     assert (stats.count_dead(), stats.count_dead(queue="mail")) == (CappedCount(3), CappedCount(2))
+
+
+def test_it_counts_all_the_dead_for_those_who_touch_them_all(monkeypatch):
+    monkeypatch.setattr("jobs.stats._counts.COUNT_MAX", 2)
+    make_jobs({"id": f"d{n}", "state": State.DEAD, "queue": "mail" if n else "web"} for n in range(4))
+    assert (stats.count_dead_exactly(), stats.count_dead_exactly(queue="mail")) == (4, 3)
+    assert stats.count_dead() == CappedCount(2, is_capped=True)
 
 
 # Waiting

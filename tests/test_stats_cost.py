@@ -27,6 +27,7 @@ ALL_READINGS: list[Callable[[], object]] = [
     read_status,
     stats.count_dead,
     lambda: stats.count_dead(queue="mail"),
+    stats.count_dead_exactly,
     lambda: stats.newest_jobs(limit=9),
     *(lambda state=state: stats.newest_jobs(states=[state], limit=9) for state in State),
     *(lambda state=state: stats.newest_jobs(states=[state], queue="mail", limit=9) for state in State),

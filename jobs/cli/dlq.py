@@ -128,15 +128,15 @@ def _is_confirmed(options: Namespace, output: Output) -> bool:
         return True
     if not output.has_person:
         raise InvalidInput("--all", "needs --yes where nobody can be asked; nothing was discarded")
-    total = stats.count_dead(queue=options.queue)
+    total = stats.count_dead_exactly(queue=options.queue)
     where = f" of queue {options.queue}" if options.queue else ""
-    return output.confirms(f"Delete all dead jobs{where} ({total}) with their attempts and output?")
+    return output.confirms(f"Delete all dead jobs{where} ({total:,}) with their attempts and output?")
 
 
 def _apply_to_all(verb: queue.Verb, options: Namespace, output: Output) -> int:
     dead = Job.objects.filter(state=State.DEAD)
     if options.queue is not None:
         dead = dead.filter(queue=options.queue)
-    total = stats.count_dead(queue=options.queue)
+    total = stats.count_dead_exactly(queue=options.queue)
     batches = queue.apply_to_all(verb, dead, now=clock.now())
-    return report.run_through(batches, "dead jobs", None if total.is_capped else total.value, output)
+    return report.run_through(batches, "dead jobs", total, output)

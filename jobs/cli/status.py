@@ -37,7 +37,8 @@ def configure(verbs: Verbs) -> None:
         "status",
         run,
         summary="show how many jobs there are, who works, and whether all is well",
-        about="Counts stop at 10,000+. The queue is unhealthy when due work waits and no worker serves it.",
+        about=f"Counts stop at {stats.COUNT_MAX:,}+. "
+        "The queue is unhealthy when due work waits and no worker serves it.",
         examples=("queuectl status --watch", "queuectl status --check --max-wait 15m || page-someone"),
     )
     parser.add_argument(

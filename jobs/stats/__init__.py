@@ -9,6 +9,7 @@ from jobs.stats._counts import COUNT_MAX as COUNT_MAX
 from jobs.stats._counts import CappedCount as CappedCount
 from jobs.stats._counts import Counts as Counts
 from jobs.stats._counts import count_dead as count_dead
+from jobs.stats._counts import count_dead_exactly as count_dead_exactly
 from jobs.stats._counts import count_jobs as count_jobs
 from jobs.stats._counts import count_jobs_exactly as count_jobs_exactly
 from jobs.stats._findings import Finding as Finding

@@ -12,7 +12,7 @@ from jobs.models import Job
 from jobs.sql import counting
 from jobs.states import State
 
-COUNT_MAX = 10_000  # rows that one count looks at: some milliseconds, and more than a person can tell apart
+COUNT_MAX = 1_000  # rows that one count looks at: 0.5 ms on SQLite where it must fetch each, 1.5 ms on MariaDB
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def count_jobs() -> Counts:
 
 
 def _without_one(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
-    """Return the rows with one job less in the largest, so that a full pool reads 10,000+ and not 10,001+."""
+    """Return the rows with one job less in the largest, so that a full pool reads 1,000+ and not 1,001+."""
     largest = max(rows, key=lambda row: row[2])
     return [(queue, state, number - ((queue, state, number) == largest)) for queue, state, number in rows]
 
@@ -87,6 +87,12 @@ def count_dead(*, queue: str | None = None) -> CappedCount:
     """Count the Dead Letter Queue, or the part of it that came from `queue`."""
     dead = Job.objects.filter(state=State.DEAD).order_by("finished_at", "pk")
     return capped_count(dead if queue is None else dead.filter(queue=queue))
+
+
+def count_dead_exactly(*, queue: str | None = None) -> int:
+    """Count the same, however many there are: for those who are about to touch each of them."""
+    dead = Job.objects.filter(state=State.DEAD)
+    return (dead if queue is None else dead.filter(queue=queue)).count()
 
 
 def capped_count(jobs: QuerySet[Job]) -> CappedCount:

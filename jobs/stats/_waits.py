@@ -8,7 +8,8 @@ from jobs.database import connection
 from jobs.models import Job
 from jobs.sql import conditions
 from jobs.states import State
-from jobs.stats._counts import COUNT_MAX
+
+OVERDUE_MAX = 10_000  # rows, of all queues together; a supervisor that lives promotes them within a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ def oldest_waits(*, now: datetime) -> dict[str, Wait]:
     """Return the oldest wait of every queue that has due work: pending, or deferred and not yet promoted."""
     oldest = {queue: _oldest_pending(queue) for queue in sql.for_connection(connection).pending_queues(connection)}
     overdue = Job.objects.filter(conditions.DEFERRED, run_at__lte=now).order_by("run_at")
-    for queue, run_at in overdue.values_list("queue", "run_at")[:COUNT_MAX]:
+    for queue, run_at in overdue.values_list("queue", "run_at")[:OVERDUE_MAX]:
         oldest[queue] = min(oldest.get(queue) or run_at, run_at)
     return {
         queue: Wait(since=since, seconds=max(0.0, (now - since).total_seconds()))

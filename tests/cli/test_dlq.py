@@ -35,6 +35,13 @@ def test_it_says_that_it_is_empty():
     assert queuectl("dlq", "list").err == "The Dead Letter Queue is empty.\n"
 
 
+def test_it_asks_about_all_the_dead_and_not_a_part_of_them(monkeypatch):
+    monkeypatch.setattr("jobs.stats._counts.COUNT_MAX", 2)
+    make_dead(4)
+    assert "1 of 2+." in queuectl("dlq", "list", "--limit", "1").err
+    assert "Delete all dead jobs (4) with" in queuectl("dlq", "discard", "--all", answer="n").err
+
+
 def test_it_shows_only_dead_jobs():
     make_dead(1)
     make_job()
