@@ -68,6 +68,15 @@ def test_it_stops_counting_and_says_so(monkeypatch):
     assert stats.count_jobs_exactly().total(State.COMPLETED) == CappedCount(9)
 
 
+def test_it_does_not_say_none_where_it_did_not_look_at_all(monkeypatch):
+    monkeypatch.setattr("jobs.stats._counts.COUNT_MAX", 4)
+    make_jobs({"id": f"s{n}", "state": State.SCHEDULED, "run_at": after(seconds=1)} for n in range(5))
+    make_job(id="behind", state=State.FAILED, queue="mail", run_at=after(seconds=2))
+    counts = stats.count_jobs()
+    assert str(counts.total(State.FAILED)) == str(counts.in_queue("mail", State.FAILED)) == "0+"
+    assert counts.total(State.CANCELLED) == counts.in_queue("mail", State.DEAD) == CappedCount(0)
+
+
 def test_it_counts_exactly_as_many_as_the_limit_without_a_plus(monkeypatch):
     monkeypatch.setattr("jobs.stats._counts.COUNT_MAX", 4)
     make_jobs({"id": f"d{n}", "state": State.DEAD} for n in range(4))

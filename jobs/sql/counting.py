@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.sql.conditions import DEFERRED, DONE
+from jobs.states import State
 
 GROUPED = """
 SELECT queue, state, COUNT(*)
@@ -15,22 +16,22 @@ SELECT queue, state, COUNT(*)
  GROUP BY queue, state
 """
 
-# Each partial index but the pending one, which begins with the queue: its name, its condition and its order.
+# Each partial index but the pending one, which begins with the queue: name, states, the condition for them, order.
 POOLS = (
-    ("jobs_job_deferred", DEFERRED.text, "run_at"),
-    ("jobs_job_processing", lambda _: "state = 'processing'", "supervisor_id, id"),
-    ("jobs_job_done", DONE.text, "finished_at DESC, id DESC"),
-    ("jobs_job_dead", lambda _: "state = 'dead'", "finished_at DESC, id DESC"),
+    ("jobs_job_deferred", {State.FAILED, State.SCHEDULED}, DEFERRED.text, "run_at"),
+    ("jobs_job_processing", {State.PROCESSING}, lambda _: "state = 'processing'", "supervisor_id, id"),
+    ("jobs_job_done", {State.CANCELLED, State.COMPLETED}, DONE.text, "finished_at DESC, id DESC"),
+    ("jobs_job_dead", {State.DEAD}, lambda _: "state = 'dead'", "finished_at DESC, id DESC"),
 )
 
 
-def pools(connection: BaseDatabaseWrapper, *, limit: int) -> Iterator[list[tuple[str, str, int]]]:
-    """Yield for each pool queue, state and number of its first jobs, at most `limit` in all."""
+def pools(connection: BaseDatabaseWrapper, *, limit: int) -> Iterator[tuple[set[State], list[tuple[str, str, int]]]]:
+    """Yield each pool's states, and queue, state and number of its first jobs, at most `limit` in all."""
     with connection.cursor() as cursor:
-        for index, condition, order in POOLS:
+        for index, states, condition, order in POOLS:
             # MariaDB takes a limit of thousands for a reason to read and sort the whole table.
             is_hinted = connection.vendor == "mysql" and index != "jobs_job_processing"
             hint = f"FORCE INDEX ({index})" if is_hinted else ""
             statement = GROUPED.format(hint=hint, condition=condition(connection.vendor), order=order)
             cursor.execute(statement, [limit])
-            yield cursor.fetchall()
+            yield states, cursor.fetchall()

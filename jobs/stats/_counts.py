@@ -1,6 +1,6 @@
 """How many jobs there are in each state and queue, at a cost that has a limit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -37,16 +37,23 @@ NONE = CappedCount(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """The jobs of every state, together and by queue. States and queues without jobs are not in the mappings."""
+    """The jobs of every state, together and by queue. States and queues of which none was met are not in the mappings.
+
+    Of the states in `cut_short` not all jobs were looked at: there may be more, also where none was met.
+    """
 
     by_queue: Mapping[tuple[str, State], CappedCount]
     by_state: Mapping[State, CappedCount]
+    cut_short: Collection[State] = ()
 
     def total(self, state: State) -> CappedCount:
-        return self.by_state.get(state, NONE)
+        return self.by_state.get(state, self._unmet(state))
 
     def in_queue(self, queue: str, state: State) -> CappedCount:
-        return self.by_queue.get((queue, state), NONE)
+        return self.by_queue.get((queue, state), self._unmet(state))
+
+    def _unmet(self, state: State) -> CappedCount:
+        return CappedCount(0, state in self.cut_short)
 
     @property
     def queues(self) -> set[str]:
@@ -59,12 +66,14 @@ def count_jobs() -> Counts:
     States that share an index share its limit. When it is reached, none of their counts is known to be the whole.
     """
     by_queue, by_state = _count_pending()
-    for rows in counting.pools(connection, limit=COUNT_MAX + 1):  # one more shows that there are more
+    cut_short: set[State] = set()
+    for states, rows in counting.pools(connection, limit=COUNT_MAX + 1):  # one more shows that there are more
         is_capped = sum(number for _, _, number in rows) > COUNT_MAX
+        cut_short |= states if is_capped else set()
         for queue, state, number in _without_one(rows) if is_capped else rows:
             by_queue[queue, State(state)] = CappedCount(number, is_capped)
             by_state[State(state)] = by_state.get(State(state), NONE) + CappedCount(number, is_capped)
-    return Counts(by_queue=by_queue, by_state=by_state)
+    return Counts(by_queue=by_queue, by_state=by_state, cut_short=cut_short)
 
 
 def _without_one(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
