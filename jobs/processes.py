@@ -330,6 +330,28 @@ def _kill(pid: int) -> bool:
     return _send(pid, [signal.SIGKILL])
 
 
+def wear_mark() -> None:
+    """Mark this process, and those forked from it, as the supervisor's variable marks what is started with it.
+
+    By an open file of that name, for the environment that the kernel shows is that from which a program was started,
+    and a process may take any name it likes. Does nothing where the system has no such files.
+    """
+    if hasattr(os, "memfd_create"):
+        os.memfd_create(f"{SUPERVISOR_VARIABLE}={os.environ[SUPERVISOR_VARIABLE]}")  # open to the end of the process
+
+
+def _wears(pid: int, entry: bytes) -> bool:
+    files = _names(f"/proc/{pid}/fd")
+    return any(_target(f"/proc/{pid}/fd/{number}") == f"/memfd:{os.fsdecode(entry)} (deleted)" for number in files)
+
+
+def _target(path: str) -> str | None:
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError:
+        return None
+
+
 def kill_marked(supervisor_id: str, *, timeout_seconds: float) -> int:
     """Kill every process on this machine that belongs to a supervisor, except ourselves. Return how many there were.
 
@@ -340,9 +362,9 @@ def kill_marked(supervisor_id: str, *, timeout_seconds: float) -> int:
 
 
 def _kill_if_marked(pid: int, entry: bytes) -> bool:
-    """Kill a process with this entry in its environment; with its group if a job started it, in its session."""
+    """Kill a process that has this entry in its environment or wears it; with its group if a job started it."""
     entries = _entries(pid)
-    if entry not in entries:
+    if entry not in entries and not _wears(pid, entry):
         return False
     is_of_job = any(entry.startswith(_JOB_ENTRY_PREFIX) for entry in entries)
     return _kill_with_group(pid) if is_of_job else _kill(pid)
@@ -351,7 +373,7 @@ def _kill_if_marked(pid: int, entry: bytes) -> bool:
 def kill_orphans() -> int:
     """Kill and reap what dead workers left to this process, their supervisor. Return how many there were.
 
-    What a job starts is never in the session of the supervisor; its workers, and what helps to start them, are.
+    What a job starts is never in the session of the supervisor; what starts the workers is.
     """
     return _kill_all(lambda: _with_descendants(_living_orphans()), _kill_with_group, _ORPHANS_KILL_SECONDS)
 

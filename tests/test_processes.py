@@ -135,6 +135,30 @@ def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+# Stands in for a nursery: the supervisor that forked it had put the mark into its environment after its own start.
+FORKED = """
+import os, signal
+from jobs import processes
+os.environ[processes.SUPERVISOR_VARIABLE] = "forked-1"
+if os.fork() == 0:
+    processes.wear_mark()
+    open("up", "w").close()
+    signal.pause()
+signal.pause()
+"""
+
+
+def test_it_kills_what_a_supervisor_forked(tmp_path: Path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    supervisor = started(sys.executable, "-c", FORKED, cwd=tmp_path, env=environment)
+    wait_until((tmp_path / "up").exists)
+    assert processes.kill_marked("forked", timeout_seconds=5) == 0
+    assert processes.kill_marked("forked-1", timeout_seconds=5) == 1
+    assert supervisor.poll() is None
+    supervisor.kill()
+    supervisor.wait()
+
+
 def test_it_does_not_kill_itself():
     code = "from jobs import processes; print(processes.kill_marked('own', timeout_seconds=5))"
     environment = {**os.environ, processes.SUPERVISOR_VARIABLE: "own"}
