@@ -51,11 +51,11 @@ def main(end: socket.socket, options: Options) -> None:
 
 
 def leave_signals_to_the_supervisor() -> None:
-    """Survive a Ctrl-C or a TERM that was sent to the whole process group.
+    """Survive a Ctrl-C, a TERM or a HUP that was sent to the whole process group.
 
     A handler that does nothing, because SIG_IGN would be inherited by every command, and TERM could not end one.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
 

@@ -16,12 +16,13 @@ from typing import Any
 from django.db import connections
 
 import jobs
-from jobs import conf, processes, sql
+from jobs import conf, processes, sql, worker
 from jobs.database import connection
 from jobs.outcome import Claim, Outcome, Output
 from jobs.queue import Ended
 from jobs.states import Ending, Kind
 from jobs.supervisor.desk import Desk, News, Running, Wishes
+from jobs.supervisor.nursery import Nursery
 from jobs.supervisor.options import Options
 from jobs.supervisor.pacing import Pace
 from jobs.supervisor.pool import Handle, Held
@@ -47,6 +48,12 @@ def run(options: Options, *, announce: Callable[[str], None]) -> int:
     marker = uuid.uuid4().hex
     os.environ[processes.SUPERVISOR_VARIABLE] = marker  # inherited by every process below
     processes.become_subreaper()
+    grace_seconds = conf.seconds("KILL_GRACE_SECONDS")
+    with Nursery(worker.Options(thread_count=options.thread_count, grace_seconds=grace_seconds)) as nursery:
+        return _run(options, marker=marker, team=Team(options, nursery=nursery, announce=announce))
+
+
+def _run(options: Options, *, marker: str, team: Team) -> int:
     desk = Desk()
     store = Store(desk=desk, description=_description(options, marker), queues=options.queues)
     supervisor_id = store.register_patiently()
@@ -54,7 +61,7 @@ def run(options: Options, *, announce: Callable[[str], None]) -> int:
     if os.geteuid() == 0:
         logger.warning("running as root: every job will be root too; better give the worker a user of its own")
     logger.info("supervisor started id=%s pid=%s workers=%s", supervisor_id, os.getpid(), options.worker_count)
-    return Control(options, desk=desk, store=store, team=Team(options, announce=announce)).run()
+    return Control(options, desk=desk, store=store, team=team).run()
 
 
 def _description(options: Options, marker: str) -> dict[str, Any]:

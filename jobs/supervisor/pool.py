@@ -1,9 +1,6 @@
 """The worker processes of a supervisor: starting one, what each holds, and what becomes of it when one dies."""
 
-import contextlib
 import logging
-import multiprocessing
-import os
 import signal
 import socket
 import time
@@ -13,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from jobs import worker
 from jobs.channel import Channel
 from jobs.outcome import Claim, Outcome, Output
 from jobs.queue import Ended
 from jobs.states import Ending, Kind
 from jobs.supervisor.desk import Key, Running
+from jobs.supervisor.nursery import Nursery
 
 logger = logging.getLogger("jobs.supervisor")
 
@@ -45,14 +42,12 @@ class Held:
 class Handle:
     """One worker, as its supervisor sees it."""
 
-    def __init__(self, options: worker.Options) -> None:
-        context = _context()
+    def __init__(self, nursery: Nursery) -> None:
         ours, theirs = socket.socketpair()
-        self.process = context.Process(target=worker.main, args=(theirs, options), name="queuectl-worker")
-        self.process.start()
-        theirs.close()
+        with theirs:
+            self.process = nursery.start_worker(theirs)
         self.channel = Channel(ours)
-        self.options = options
+        self.options = nursery.options
         self.pid: int | None = None  # known when it is ready
         self.held: dict[Key, Held] = {}  # in the order they were handed over
         self.ended_count = 0
@@ -60,7 +55,6 @@ class Handle:
         self.is_leaving = False
         self.has_interrupted = False  # a task, wherever it was: what lock it held may be taken for good
         self.is_recalled = False
-        self._pidfd: int | None = None
         self._kill_reason: str | None = None
         self._overdue: list[Held] = []  # the jobs it was killed for
 
@@ -70,9 +64,6 @@ class Handle:
 
     def note_ready(self, pid: int) -> None:
         self.pid = pid
-        if hasattr(os, "pidfd_open"):
-            with contextlib.suppress(ProcessLookupError):
-                self._pidfd = os.pidfd_open(pid)
 
     def hand_over(self, claims: list[Claim]) -> None:
         for claim in claims:
@@ -145,11 +136,7 @@ class Handle:
     def kill(self, reason: str | None = None) -> None:
         """End the worker at once, for a reason to be told of its jobs. Their processes are left to the supervisor."""
         self._kill_reason = reason or self._kill_reason
-        with contextlib.suppress(ProcessLookupError):
-            if self._pidfd is not None:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            else:
-                self.process.kill()
+        self.process.kill()
 
     def kill_if_overdue(self, now: float) -> None:
         """End the worker if it has not ended a job in time. Its other jobs are given back: they did nothing wrong."""
@@ -163,9 +150,7 @@ class Handle:
     def close(self) -> None:
         """Let go of a worker that is dead, or of one that has nothing to do: it then exits by itself."""
         self.channel.close()
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
+        self.process.close()
 
     def settle(self) -> tuple[list[Ended], deque[Claim]]:
         """Return how the jobs of a dead worker ended, and those it had not started."""
@@ -200,8 +185,10 @@ class Handle:
             return f"{held.kill_ending.label}, and its worker had to be killed"
         if self._kill_reason is not None:
             return self._kill_reason
-        code = self.process.exitcode
-        if code is not None and code < 0:
+        code = self.process.exit_code
+        if code is None:
+            return "its worker was killed, because the process that had started it died"
+        if code < 0:
             return f"its worker died: killed by signal {-code} ({signal.Signals(-code).name})"
         return f"its worker died: exit code {code}"
 
@@ -209,12 +196,3 @@ class Handle:
         """Return what the supervisor's row says about this worker."""
         ids = [held.claim.id for held in self.running()]
         return {"pid": self.pid, "jobs": ids, "rss_bytes": self.rss_bytes, "ended": self.ended_count}
-
-
-def _context() -> Any:
-    """Return how workers are started: forked from a server that has the project loaded, else from scratch."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["jobs.preload"])
-    return context

@@ -6,24 +6,24 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jobs import conf, processes, worker
+from jobs import processes
+from jobs.supervisor.nursery import Nursery
 from jobs.supervisor.options import Options
 from jobs.supervisor.pool import Handle
 
 logger = logging.getLogger("jobs.supervisor")
 
 RESTART_SECONDS = (0.1, 10.0)  # pause before a new worker after a second death in a row, and after many
+DEATH_SECONDS = 5.0  # for a worker that was killed to be gone; only one that is stuck in the kernel takes longer
 STUCK_SECONDS = 0.1  # a job that runs longer keeps those behind it waiting: they are called back
 
 Message = dict[str, Any]
 
 
 class Team:
-    def __init__(self, options: Options, *, announce: Callable[[str], None]) -> None:
+    def __init__(self, options: Options, *, nursery: Nursery, announce: Callable[[str], None]) -> None:
         self._options = options
-        self._worker_options = worker.Options(
-            thread_count=options.thread_count, grace_seconds=conf.seconds("KILL_GRACE_SECONDS")
-        )
+        self._nursery = nursery
         self._announce = announce
         self._selector = selectors.DefaultSelector()
         self._deaths = 0  # since a worker last finished a job
@@ -40,7 +40,10 @@ class Team:
             handle = key.data
             if handle not in self.handles:
                 continue  # the bell, or a worker that died and was heard to the end a moment ago
-            yield handle, self._hear(handle, events) if key.fileobj is handle.channel else self._last_words(handle)
+            if key.fileobj is handle.channel:
+                yield handle, self._hear(handle, events)
+            elif handle.process.look():
+                yield handle, self._last_words(handle)
 
     def _hear(self, handle: Handle, events: int) -> list[Message]:
         if events & selectors.EVENT_WRITE:
@@ -65,16 +68,21 @@ class Team:
 
     def _last_words(self, handle: Handle) -> list[Message]:
         """A worker died: what it said before is still true; what its jobs left running is ended."""
-        handle.kill()  # in case only the server that forked it died
-        handle.process.join()
+        handle.kill()  # in case only its nursery died
+        handle.process.join_orphan(DEATH_SECONDS)  # or what its jobs left would not be an orphan yet
+        processes.kill_orphans()
         messages = handle.channel.receive_rest()
         self.drop(handle)
-        processes.kill_orphans()
+        if not handle.process.is_orphan:
+            self._note_death()
+        return [*messages, {"died": handle.process.exit_code}]
+
+    def _note_death(self) -> None:
+        """Wait longer from one death in a row to the next. What dies with its nursery, all at once, does not count."""
         self._deaths += 1
         first, last = RESTART_SECONDS
         pause_seconds = 0 if self._deaths == 1 else min(last, first * 2.0 ** min(self._deaths, 10))
         self._next_start = time.monotonic() + pause_seconds
-        return [*messages, {"died": handle.process.exitcode}]
 
     def _note(self, handle: Handle, message: Message) -> None:
         if "ready" in message:
@@ -121,15 +129,15 @@ class Team:
         return options.recycle_mb is not None and handle.rss_bytes > options.recycle_mb * 1024 * 1024
 
     def _start(self) -> None:
-        handle = Handle(self._worker_options)
+        handle = Handle(self._nursery)
         self.handles.append(handle)
         self._selector.register(handle.channel, selectors.EVENT_READ, handle)
-        self._selector.register(handle.process.sentinel, selectors.EVENT_READ, handle)
+        self._selector.register(handle.process, selectors.EVENT_READ, handle)
 
     def drop(self, handle: Handle) -> None:
         """Let go of a worker that is dead, or that holds nothing: it then exits by itself."""
         self.handles.remove(handle)
-        for fileobj in (handle.channel, handle.process.sentinel):
+        for fileobj in (handle.channel, handle.process):
             if fileobj in self._selector.get_map():
                 self._selector.unregister(fileobj)
         handle.close()
@@ -151,17 +159,18 @@ class Team:
         """End every worker and all that their jobs started, and forget what they held."""
         for handle in list(self.handles):
             handle.kill()
-            handle.process.join()
+            handle.process.join(DEATH_SECONDS)
             self.drop(handle)
         processes.kill_orphans()
 
     def dismiss(self, seconds: float) -> None:
-        """Let every worker go; kill those that have not gone in time."""
+        """Let every worker go; kill those that have not gone in time. None can be started after that."""
         for handle in self.handles:
-            handle.close()
+            handle.channel.close()
         deadline = time.monotonic() + seconds
         for handle in self.handles:
             handle.process.join(max(0.0, deadline - time.monotonic()))
-            if handle.process.exitcode is None:
-                handle.process.kill()
+            handle.kill()
+            handle.close()
+        self._nursery.end()
         processes.kill_orphans()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from django.core.management import call_command
 
@@ -16,6 +17,19 @@ from jobs import sqlite_options
 INSTALLED_APPS += ["shop", "jobs"]
 TASKS = {"default": {"BACKEND": "jobs.backend.JobsBackend"}}
 DATABASES["default"]["OPTIONS"] = sqlite_options.options()
+"""
+APPS = """
+import threading
+from django.apps import AppConfig
+from django.db import connection
+
+class ShopConfig(AppConfig):
+    name = "shop"
+
+    def ready(self):
+        connection.ensure_connection()
+        for _ in range({thread_count}):
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
 """
 TASKS = """
 from jobs.tasks import task
@@ -84,8 +98,20 @@ def test_its_workers_start_over_when_its_code_changes(project: Project) -> None:
         project.manage("queuectl", "enqueue", "--task", "shop.tasks.say", "--id", "b")
         project.manage("queuectl", "wait", "b", "--timeout", "20s")
         assert worker.poll() is None
+        assert len(psutil.Process(worker.pid).children()) == 1  # nothing is left of the first start
     finally:
         worker.terminate()
     assert worker.wait(20) == 0
     assert '"first"' in project.manage("queuectl", "show", "a")
     assert '"second"' in project.manage("queuectl", "show", "b")
+
+
+@pytest.mark.parametrize("thread_count", [0, 1])
+def test_its_apps_may_query_and_start_threads_when_they_load(project: Project, thread_count: int) -> None:
+    project.write("shop/apps.py", APPS.format(thread_count=thread_count))
+    project.manage("queuectl", "enqueue", "--task", "shop.tasks.say", "--id", "a")
+
+    worker = project.start("queuectl", "worker", "start", "--count", "2", "--drain")
+
+    assert worker.wait(30) == 0
+    assert '"first"' in project.manage("queuectl", "show", "a")

@@ -21,12 +21,11 @@ class ActingHandle(Handle):
     """A handle whose worker is not there."""
 
     def __init__(self, thread_count: int) -> None:
-        self.process: Any = SimpleNamespace(exitcode=-9, kill=lambda: None)
+        self.process: Any = SimpleNamespace(exit_code=-9, kill=lambda: None)
         self.channel: Any = SimpleNamespace(send=lambda **_: None)
         self.options = worker.Options(thread_count=thread_count, grace_seconds=GRACE_SECONDS)
         self.pid = 4_001
         self.held = {}
-        self._pidfd = None
         self._kill_reason = None
         self._overdue = []
 
