@@ -6,10 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from jobs import clock, moments, stats
-from jobs.cli import arguments, present, queues, worker
+from jobs.cli import arguments, present, queues, screen, worker
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.cli.table import Cell
@@ -78,9 +76,7 @@ def _print(current: Status, options: Namespace, output: Output) -> None:
 
 
 def print_status(current: Status, output: Output) -> None:
-    health = current.health
-    output.prose(health.cause, label=[Cell(health.verdict, VERDICT_STYLES[health.verdict]), Cell("  ")])
-    output.remedy(health.remedy)
+    print_health(current, output)
     output.line()
     for state in ORDER:
         _print_count(state, current, output)
@@ -90,6 +86,12 @@ def print_status(current: Status, output: Output) -> None:
     if current.live_supervisors:
         output.line()
         worker.print_views(current.live_supervisors, output, current.now)
+
+
+def print_health(current: Status, output: Output) -> None:
+    health = current.health
+    output.prose(health.cause, label=[Cell(health.verdict, VERDICT_STYLES[health.verdict]), Cell("  ")])
+    output.remedy(health.remedy)
 
 
 def _print_count(state: State, current: Status, output: Output) -> None:
@@ -132,7 +134,7 @@ def _watch(options: Namespace, output: Output) -> int:
     """Show it until Ctrl-C, which is the usual end and so no failure."""
     try:
         if output.is_terminal and not options.json:
-            _redraw(options, output)
+            screen.redraw(_shown(options), output, every_seconds=options.watch)
         while True:
             _print(_read(options), options, output)
             if not options.json:
@@ -143,27 +145,10 @@ def _watch(options: Namespace, output: Output) -> int:
         return 0
 
 
-def _redraw(options: Namespace, output: Output) -> None:
-    # Imported when someone watches: it would double the start of every other command.
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    with Live(console=Console(), screen=True, auto_refresh=False) as live:
-        while True:
-            current = _read(options)
-            live.update(Text.from_ansi(output.rendered(_screenful(current, options.watch))), refresh=True)
-            time.sleep(options.watch)
-
-
-def _screenful(current: Status, every_seconds: float) -> Callable[[Output], None]:
-    def show(output: Output) -> None:
+def _shown(options: Namespace) -> Callable[[Output], datetime]:
+    def show(output: Output) -> datetime:
+        current = _read(options)
         print_status(current, output)
-        output.line()
-        output.line(_as_of(current.now, every_seconds), style="dim")
+        return current.now
 
     return show
-
-
-def _as_of(now: datetime, every_seconds: float) -> str:
-    return f"as of {timezone.localtime(now):%H:%M:%S}, every {moments.rough(every_seconds)}; Ctrl-C ends"

@@ -99,7 +99,7 @@ def test_it_redraws_on_a_terminal(monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    fake_time(monkeypatch, "jobs.cli.status", sleep=interrupt)
+    fake_time(monkeypatch, "jobs.cli.screen", sleep=interrupt)
     monkeypatch.setenv("TERM", "xterm")
     done = queuectl("status", "--watch", "5", stdout=Terminal())
     assert done.code == 0
