@@ -109,7 +109,7 @@ class DashboardAdmin(QueueAdmin):
             list_url=None,
             as_of=timezone.localtime(now).strftime("%H:%M:%S"),
             shown_time_zone=timezone.get_current_timezone_name(),
-            window=WINDOWS[chosen],
+            live_seconds=WINDOWS[chosen].refresh_seconds,
             windows=[(key, window.label, key == chosen) for key, window in WINDOWS.items()],
             **page.context(WINDOWS[chosen]),
             **(extra_context or {}),

@@ -21,7 +21,10 @@ from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.lists import JobList
 from jobs.admin.verbs import CANCEL, DELETE, REQUEUE, JobVerb
 from jobs.models import Job
-from jobs.states import FINAL, WAITING
+from jobs.states import FINAL, WAITING, State
+
+# Between two looks of a job's page at a job that may yet change.
+LIVE_SECONDS: dict[str, int] = {State.PROCESSING: 2, **dict.fromkeys(WAITING, 5)}
 
 
 class JobAdminBase(QueueAdmin):
@@ -34,6 +37,9 @@ class JobAdminBase(QueueAdmin):
     search_help_text = search.HELP
     fieldsets = ((None, {"fields": ()}),)  # the job's page is our own
     change_form_template = "admin/jobs/job/change_form.html"
+
+    class Media:
+        js = ("jobs/live.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return columns.listed(super().get_queryset(request))
@@ -85,7 +91,14 @@ class JobAdminBase(QueueAdmin):
         now, obj = clock.now(), kwargs["obj"]
         output_url = partial(self._output_url, obj.pk) if output_page.may(self, request) else None
         page = job_page.build(obj, request.GET, output_url=output_url, now=now)
-        own = {"title": _("Job"), "subtitle": None, "page": page, "tools": self.tools_of_job(request, obj)}
+        own = {
+            "title": _("Job"),
+            "subtitle": None,
+            "page": page,
+            "tools": self.tools_of_job(request, obj),
+            "live_seconds": LIVE_SECONDS.get(obj.state, ""),
+            "as_of": timezone.localtime(now).strftime("%H:%M:%S"),
+        }
         return super().render_change_form(request, context | own, *args, **kwargs)
 
     def delete_view(

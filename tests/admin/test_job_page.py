@@ -52,6 +52,18 @@ def test_it_hides_what_sounds_secret(superuser: Client):
     assert "k3y" not in task
 
 
+@pytest.mark.parametrize(("id_", "seconds"), [("running1", "2"), ("waiting1", "5"), ("done1", ""), ("dead1", "")])
+def test_it_keeps_itself_up_to_date_as_long_as_the_job_may_change(superuser: Client, id_: str, seconds: str):
+    make_rows()
+
+    html = text_of(get(superuser, f"job/{id_}/change/"))
+
+    assert f'data-qc-live="{seconds}"' in html
+    assert "jobs/live.js" in html
+    for region in ("state", "as-of", "why", "facts", "events", "attempts", "output"):
+        assert html.count(f'data-qc-region="{region}"') == 1
+
+
 def test_it_tells_why_a_job_waits_and_the_command_that_helps(superuser: Client):
     make_job(id="waiting")
 

@@ -1,5 +1,5 @@
-/* Keeps a page that says so up to date: reads it again and replaces the regions that it names. Without this script the
-   page is as true as when it was loaded. */
+/* Keeps a page up to date that says how often it changes: reads it again and replaces the regions that it names. Without
+   this script the page is as true as when it was loaded. */
 
 "use strict";
 
@@ -9,12 +9,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const TIMEOUT_MS = 20000;
 
     const page = document.querySelector("[data-qc-live]");
-    if (!page) return;
+    if (!page || !page.dataset.qcLive) return; // nothing changes there any more
 
     const regions = (root) => root.querySelectorAll("[data-qc-region]");
     let usedAt = Date.now();
     let isPaused = false;
-    let isLost = false;
+    let isOver = false;
     let failures = 0;
     let timer = 0;
 
@@ -34,21 +34,48 @@ document.addEventListener("DOMContentLoaded", () => {
     page.querySelector(".qc-controls").append(button);
 
     // What a person is in the middle of stays: the element with the focus, what is selected, a detail that is open.
-    function isInUse(region) {
+    function isSelectedIn(region) {
         const selection = document.getSelection();
-        return region.contains(document.activeElement)
-            || region.matches("details[open]") || region.querySelector("details[open], :checked") !== null
-            || (selection && !selection.isCollapsed && selection.containsNode(region, true));
+        return selection && !selection.isCollapsed && selection.containsNode(region, true);
     }
 
-    function replace(fresh) {
+    function isInUse(region) {
+        return region.contains(document.activeElement)
+            || region.matches("details[open]") || region.querySelector("details[open], :checked") !== null
+            || isSelectedIn(region);
+    }
+
+    function withoutTexts(region) {
+        const copy = region.cloneNode(true);
+        for (const text of copy.querySelectorAll("pre")) text.textContent = "";
+        return copy.outerHTML;
+    }
+
+    // A text that someone scrolls in grows where it stands; one that is read at its end stays at its end.
+    function renewTexts(region, other) {
+        if (withoutTexts(region) !== withoutTexts(other) || isSelectedIn(region)) return false;
+        const [ours, theirs] = [region, other].map((root) => [...root.querySelectorAll("pre")]);
+        ours.forEach((text, place) => {
+            const isAtEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 4;
+            text.textContent = theirs[place].textContent;
+            if (isAtEnd) text.scrollTop = text.scrollHeight;
+        });
+        return true;
+    }
+
+    // The last state is shown whole, whatever is in use: nothing would correct it later.
+    function replace(fresh, isLast) {
         const found = new Map([...regions(fresh)].map((region) => [region.dataset.qcRegion, region]));
         for (const region of regions(page)) {
             const other = found.get(region.dataset.qcRegion);
-            if (other && other.outerHTML !== region.outerHTML && !isInUse(region)) {
-                region.replaceWith(document.importNode(other, true));
-            }
+            if (!other || other.outerHTML === region.outerHTML || renewTexts(region, other)) continue;
+            if (isLast || !isInUse(region)) region.replaceWith(document.importNode(other, true));
         }
+    }
+
+    function end(words) {
+        isOver = true;
+        button.replaceWith(words);
     }
 
     async function read() {
@@ -59,11 +86,13 @@ document.addEventListener("DOMContentLoaded", () => {
         const text = response.ok ? await response.text() : "";
         const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("[data-qc-live]");
         if (fresh === null) { // logged out, or no longer allowed
-            isLost = true;
-            button.replaceWith(page.dataset.qcLost);
+            end(page.dataset.qcLost);
             return;
         }
-        replace(fresh);
+        const isLast = !fresh.dataset.qcLive;
+        replace(fresh, isLast);
+        if (isLast) end("");
+        else page.dataset.qcLive = fresh.dataset.qcLive;
     }
 
     async function update() {
@@ -75,7 +104,7 @@ document.addEventListener("DOMContentLoaded", () => {
                 failures += 1; // the server is away for a moment
             }
         }
-        if (!isLost && !isPaused) plan();
+        if (!isOver && !isPaused) plan();
     }
 
     function plan(seconds) {
@@ -88,7 +117,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
 
     document.addEventListener("visibilitychange", () => {
-        if (!document.hidden && !isPaused && !isLost) plan(0);
+        if (!document.hidden && !isPaused && !isOver) plan(0);
     });
     plan();
 });
