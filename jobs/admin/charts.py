@@ -9,10 +9,10 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 # The drawing's own units; the page scales it.
-WIDTH, HEIGHT = 600, 170
-LEFT, RIGHT, TOP, BOTTOM = 52, 596, 10, 146
+WIDTH, HEIGHT = 340, 160
+LEFT, RIGHT, TOP, BOTTOM = 54, 336, 10, 132
 GAP_SHARE = 0.2  # of a bar's place
-LABELS = 4  # under the chart
+LABELS = 3  # under the chart
 DAY_SECONDS = 86_400
 
 
@@ -70,6 +70,10 @@ class Chart:
     table: list[tuple[datetime, list[str]]]
     bars: Sequence[Bar] = ()
     lines: Sequence[Line] = ()
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = RIGHT
 
     @property
     def is_empty(self) -> bool:
