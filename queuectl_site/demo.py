@@ -40,6 +40,7 @@ WELCOME = """
       {queuectl} list
       {queuectl} enqueue "echo hello; sleep 2"
       {queuectl} dlq list
+      {queuectl} top
 
   Stop         Ctrl-C
 ────────────────────────────────────────────────────────────────────────
