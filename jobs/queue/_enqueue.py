@@ -206,10 +206,11 @@ def _refuse_repeated(ids: Sequence[str]) -> None:
 
 
 def _taken(ids: Sequence[str]) -> list[str]:
-    taken: list[str] = []
+    """Return those of `ids` that exist, in their order."""
+    taken: set[str] = set()
     for start in range(0, len(ids), IDS_PER_LOOKUP):
-        taken += Job.objects.filter(pk__in=ids[start : start + IDS_PER_LOOKUP]).values_list("pk", flat=True)
-    return taken
+        taken.update(Job.objects.filter(pk__in=ids[start : start + IDS_PER_LOOKUP]).values_list("pk", flat=True))
+    return [id_ for id_ in ids if id_ in taken]
 
 
 def _listed(ids: Sequence[str], limit: int = 3) -> str:

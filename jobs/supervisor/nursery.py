@@ -3,8 +3,9 @@
 Forked from the supervisor before that has a thread or a connection, it never has one of its own: that makes its forks
 safe. `Nursery` and `Child` are the supervisor's side of it.
 
-A request is one byte with two files: the worker's end of its channel, and the pipe on which the nursery reports the
-worker's pid, then its exit code. The nursery alone holds that pipe, so it also reports the death of the nursery.
+A request is one byte with two files: the worker's end of its channel, and a pipe for reports. The worker reports its
+pid there as the first thing it does, so that none lives which nobody could kill; the nursery reports its exit code.
+From then on the nursery alone holds that pipe, so it also reports the death of the nursery.
 """
 
 import contextlib
@@ -31,7 +32,8 @@ from jobs import processes, worker
 
 logger = logging.getLogger("jobs.supervisor")
 
-NUMBER = struct.Struct("i")  # a pid or an exit code, as the nursery reports it
+REPORT = struct.Struct("=ci")  # what a number is, and the number
+PID, EXIT_CODE = b"p", b"e"
 WAKE_BYTES = 4_096  # more signals than come at once
 
 # What a nursery does that could not be forked: it loads the project, as the supervisor did.
@@ -71,11 +73,11 @@ class Child:
     def look(self) -> bool:
         """Take in what was reported, without waiting. Return whether it has ended, or its nursery has."""
         try:
-            reported = os.read(self._status, 2 * NUMBER.size)
+            reported = os.read(self._status, 2 * REPORT.size)
         except BlockingIOError:
             return self.has_ended
-        for (number,) in NUMBER.iter_unpack(reported):
-            if self.pid is None:
+        for kind, number in REPORT.iter_unpack(reported):
+            if kind == PID:
                 self._note_pid(number)
             else:
                 self.exit_code = number
@@ -302,10 +304,10 @@ class _Server:
             _leave_after(lambda: self._become_worker(end, pipe))
         os.close(end)
         self._pipes[pid] = pipe
-        _report(pipe, pid)
 
     def _become_worker(self, end: int, pipe: int) -> None:
         """Keep nothing of the nursery's: a pipe that stays open here would hide its death, and that of a worker."""
+        _report(pipe, PID, os.getpid())
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for held in (self._requests, self._wake_reader, self._wake_writer):
@@ -318,11 +320,11 @@ class _Server:
         for pid, pipe in list(self._pipes.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                _report(pipe, os.waitstatus_to_exitcode(status))
+                _report(pipe, EXIT_CODE, os.waitstatus_to_exitcode(status))
                 os.close(pipe)
                 del self._pipes[pid]
 
 
-def _report(pipe: int, number: int) -> None:
+def _report(pipe: int, kind: bytes, number: int) -> None:
     with contextlib.suppress(BrokenPipeError):  # a worker that was let go: nobody asks any more
-        os.write(pipe, NUMBER.pack(number))
+        os.write(pipe, REPORT.pack(kind, number))
