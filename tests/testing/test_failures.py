@@ -17,6 +17,7 @@ from jobs.tasks import api
 from jobs.testing import JobFailed, drain, drain_past_failures
 from tests.testing import samples
 from tests.testing.test_draining import enqueue_command
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -174,20 +175,30 @@ def test_a_ctrl_c_ends_the_test_while_a_task_waits(run, task):
 
 
 def test_a_ctrl_c_ends_a_command_with_the_test(tmp_path):
-    enqueue_command(f"echo $$ > {tmp_path}/pid; exec sleep 20")
-    with _ctrl_c_soon(), pytest.raises(KeyboardInterrupt):
+    path = tmp_path / "pid"
+    enqueue_command(f"echo $$ > {path}; exec sleep 20")
+    with _ctrl_c_soon(lambda: path.exists() and path.stat().st_size > 0), pytest.raises(KeyboardInterrupt):
         drain_past_failures()
-    pid = int((tmp_path / "pid").read_text())
+    pid = int(path.read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
 class _ctrl_c_soon:  # noqa: N801
+    """Sends a Ctrl-C after a moment, when what it should meet is there."""
+
+    def __init__(self, is_there=lambda: True):
+        self._is_there = is_there
+
     def __enter__(self):
         assert threading.current_thread() is threading.main_thread()
         self._previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+        self._timer = threading.Timer(1.0, self._send)
         self._timer.start()
+
+    def _send(self):
+        wait_until(self._is_there, timeout_seconds=15)
+        os.kill(os.getpid(), signal.SIGINT)
 
     def __exit__(self, *_):
         self._timer.join()
