@@ -207,6 +207,13 @@ def test_it_sums_each_step_of_time_the_empty_ones_too():
     assert steps[after(seconds=-300)].run_p50_seconds is None
 
 
+def test_it_counts_what_completed():
+    assert stats.count_completed(since=after(seconds=-3_600), now=NOW) == 0
+    for seconds, completed in ((-60, 3), (0, 4), (-7_200, 1_000)):
+        make_counter(minute=after(seconds=seconds), completed=completed)
+    assert stats.count_completed(since=after(seconds=-3_600), now=NOW) == 7
+
+
 def test_it_has_no_percentile_of_nothing():
     assert stats.totals(since=after(seconds=-60), now=NOW).run_p50_seconds is None
 

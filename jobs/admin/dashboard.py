@@ -154,9 +154,9 @@ class _Page:
             yield Tile(name=state, label=label, value=str(count), url=self._list("job", state=state))
         dead = self._status.counts.total(State.DEAD)
         yield Tile(name=State.DEAD, label=_("Dead"), value=str(dead), url=self._list("deadjob"))
-        day = stats.totals(since=self._now - DAY, now=self._now)
+        completed = Count(stats.count_completed(since=self._now - DAY, now=self._now))
         done = self._list("job", state=State.COMPLETED, window="24h")
-        yield Tile(name=State.COMPLETED, label=_("Completed in 24 h"), value=str(Count(day.completed)), url=done)
+        yield Tile(name=State.COMPLETED, label=_("Completed in 24 h"), value=str(completed), url=done)
         wait_seconds = self._status.oldest_wait_seconds
         wait = "–" if wait_seconds is None else moments.rough(wait_seconds)
         yield Tile(name="wait", label=_("Oldest wait"), value=wait, url=self._list("job", state=State.PENDING))

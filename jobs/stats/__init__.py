@@ -40,6 +40,7 @@ from jobs.stats._supervisors import liveness as liveness
 from jobs.stats._supervisors import serving as serving
 from jobs.stats._supervisors import supervisors as supervisors
 from jobs.stats._totals import Totals as Totals
+from jobs.stats._totals import count_completed as count_completed
 from jobs.stats._totals import totals as totals
 from jobs.stats._totals import totals_by_queue as totals_by_queue
 from jobs.stats._totals import totals_over_time as totals_over_time
