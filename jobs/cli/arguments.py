@@ -10,6 +10,7 @@ from jobs.errors import InvalidInput
 from jobs.states import State
 
 COUNT_MAX_DIGITS = 9
+INTERVAL_SECONDS_MIN = 0.1  # some looks take half as long
 LIST_LIMIT = 50  # a few screens
 LIST_LIMIT_MAX = 1_000_000  # all of it is in memory before the first line is printed
 
@@ -53,6 +54,14 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be a duration such as {durations.EXAMPLES}") from None
     if seconds > 100 * 365 * conf.DAY_SECONDS:
         raise argparse.ArgumentTypeError("must be less than 100 years")
+    return seconds
+
+
+def interval(text: str) -> float:
+    """Return the seconds between two looks. None at all would keep the database busy with them."""
+    seconds = duration(text)
+    if seconds < INTERVAL_SECONDS_MIN:
+        raise argparse.ArgumentTypeError(f"must be at least {INTERVAL_SECONDS_MIN:g}s")
     return seconds
 
 

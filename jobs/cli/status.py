@@ -42,7 +42,7 @@ def configure(verbs: Verbs) -> None:
     parser.add_argument(
         "--watch",
         metavar="SECONDS",
-        type=arguments.duration,
+        type=arguments.interval,
         nargs="?",
         const=WATCH_SECONDS,
         help=f"show it again every so often (default: {WATCH_SECONDS:g}s), until Ctrl-C",

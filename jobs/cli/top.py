@@ -33,7 +33,7 @@ def configure(verbs: Verbs) -> None:
     parser.add_argument(
         "--every",
         metavar="SECONDS",
-        type=arguments.duration,
+        type=arguments.interval,
         default=REFRESH_SECONDS,
         help=f"draw it anew every so often (default: {REFRESH_SECONDS:g}s)",
     )

@@ -69,6 +69,13 @@ def test_it_is_drawn_anew_until_interrupted(monkeypatch):
     assert "every 5.0s; Ctrl-C ends" in done.out
 
 
+@pytest.mark.parametrize("words", [("top", "--every", "0s"), ("top", "--every", "0.05s"), ("status", "--watch", "0")])
+def test_it_refuses_to_look_without_a_pause(words):
+    done = queuectl(*words)
+    assert done.code == 2
+    assert "must be at least 0.1s" in done.err
+
+
 @pytest.mark.parametrize(
     ("numbers", "blocks"),
     [([], ""), ([0, 0], "  "), ([1], "█"), ([1, 0, 8, 4], "▁ █▄"), ([1, 1_000_000], "▁█"), ([7, 7], "██")],
