@@ -13,6 +13,9 @@ from jobs.states import FINAL, Ending, Kind, State
 ALL_QUEUES = "*"  # the Config row that holds the defaults; no queue may have this name
 
 
+DEPTH_MAX = 10_000  # jobs that a look at the queue's depth counts: 1 ms on SQLite, 4 ms on MariaDB, once a minute
+
+
 class Supervisor(models.Model):
     """One run of `worker start`: who it is, its heartbeat, and what has been asked of it.
 
@@ -274,6 +277,22 @@ class Counter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue} {self.minute:%H:%M}"
+
+
+class Depth(models.Model):
+    """How many jobs waited and ran in all queues, as seen once in a minute. Counts stop at `DEPTH_MAX`."""
+
+    minute = models.DateTimeField(primary_key=True)
+    pending = models.PositiveIntegerField()
+    processing = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = _("depth")
+        verbose_name_plural = _("depths")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.minute:%H:%M}: {self.pending} pending, {self.processing} processing"
 
 
 class DeadJob(Job):

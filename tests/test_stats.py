@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs import histogram, processes, stats
 from jobs.errors import NotFound
-from jobs.models import Attempt, Config, Counter, Supervisor
+from jobs.models import Attempt, Config, Counter, Depth, Supervisor
 from jobs.states import State
 from jobs.stats import CappedCount, Liveness, Origin, Verdict
 from tests.clock import NOW, after
@@ -205,6 +205,19 @@ def test_it_sums_each_step_of_time_the_empty_ones_too():
         NOW: 8,
     }
     assert steps[after(seconds=-300)].run_p50_seconds is None
+
+
+def test_it_tells_the_peaks_of_the_depth_over_time():
+    for seconds, pending, processing in ((-600, 5, 2), (-540, 9, 1), (0, 0, 0)):
+        Depth.objects.create(minute=after(seconds=seconds), pending=pending, processing=processing)
+
+    steps = stats.depth_over_time(since=after(seconds=-600), now=NOW, step=timedelta(minutes=5))
+
+    assert steps == {
+        after(seconds=-600): stats.Peak(pending=9, processing=2),
+        after(seconds=-300): stats.Peak(pending=None, processing=None),
+        NOW: stats.Peak(pending=0, processing=0),
+    }
 
 
 def test_it_counts_what_completed():

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import stats
+from jobs import queue, stats
 from jobs.states import State
 from jobs.stats import doctor
 from tests.clock import NOW, after
@@ -39,6 +39,7 @@ ALL_READINGS: list[Callable[[], object]] = [
     lambda: stats.states_of(["pending"]),
     lambda: doctor.examine(now=NOW),
     lambda: stats.totals(since=after(seconds=-60), now=NOW, queue="mail"),
+    lambda: queue.note_depth(now=NOW),
 ]
 
 

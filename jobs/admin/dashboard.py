@@ -25,9 +25,9 @@ from jobs.admin.charts import Chart, Row, Subject
 from jobs.admin.paging import Count
 from jobs.admin.printable import printable
 from jobs.admin.supervisor import job_links, liveness_word
-from jobs.models import Dashboard, Job
+from jobs.models import DEPTH_MAX, Dashboard, Job
 from jobs.states import State
-from jobs.stats import Liveness, QueueView, Status, SupervisorView, Totals, Verdict
+from jobs.stats import Liveness, Peak, QueueView, Status, SupervisorView, Totals, Verdict
 
 FAILURES_SHOWN = 5
 DAY = timedelta(days=1)
@@ -222,20 +222,32 @@ class _Page:
 def _charts(window: Window, now: datetime) -> Iterable[Chart]:
     step_seconds = window.step.total_seconds()
     last = datetime.fromtimestamp(now.timestamp() // step_seconds * step_seconds, UTC)
-    found = stats.totals_over_time(since=last + window.step - window.length, now=now, step=window.step)
+    since = last + window.step - window.length
+    found = stats.totals_over_time(since=since, now=now, step=window.step)
     times, totals = list(found), list(found.values())
+    yield _throughput(times, totals)
+    waits = _percentiles(totals, lambda total: (total.wait_p50_seconds, total.wait_p95_seconds))
+    yield charts.lines(Subject(name="wait", title=_("Wait"), moments=times, rows=waits, text=moments.rough))
+    runs = _percentiles(totals, lambda total: (total.run_p50_seconds, total.run_p95_seconds))
+    yield charts.lines(Subject(name="run", title=_("Run time"), moments=times, rows=runs, text=moments.rough))
+    yield _depth(stats.depth_over_time(since=since, now=now, step=window.step))
+
+
+def _throughput(times: Sequence[datetime], totals: Sequence[Totals]) -> Chart:
     counted = (
         Row(name="completed", label=_("completed"), values=[total.completed for total in totals]),
         Row(name="failed", label=_("failed attempts"), values=[total.failed for total in totals]),
         Row(name="dead", label=_("dead"), values=[total.dead for total in totals]),
     )
-    yield charts.bars(
-        Subject(name="throughput", title=_("Throughput"), moments=times, rows=counted, text=_number),
+    return charts.bars(Subject(name="throughput", title=_("Throughput"), moments=times, rows=counted, text=_number))
+
+
+def _depth(peaks: Mapping[datetime, Peak]) -> Chart:
+    rows = (
+        Row(name="pending", label=_("pending"), values=[peak.pending for peak in peaks.values()]),
+        Row(name="processing", label=_("processing"), values=[peak.processing for peak in peaks.values()]),
     )
-    waits = _percentiles(totals, lambda total: (total.wait_p50_seconds, total.wait_p95_seconds))
-    yield charts.lines(Subject(name="wait", title=_("Wait"), moments=times, rows=waits, text=moments.rough))
-    runs = _percentiles(totals, lambda total: (total.run_p50_seconds, total.run_p95_seconds))
-    yield charts.lines(Subject(name="run", title=_("Run time"), moments=times, rows=runs, text=moments.rough))
+    return charts.lines(Subject(name="depth", title=_("Depth"), moments=list(peaks), rows=rows, text=_depth_number))
 
 
 def _percentiles(
@@ -245,6 +257,10 @@ def _percentiles(
         Row(name="p50", label=_("median"), values=[of(total)[0] for total in totals]),
         Row(name="p95", label=_("95th percentile"), values=[of(total)[1] for total in totals]),
     )
+
+
+def _depth_number(value: float) -> str:
+    return f"{_number(value)}+" if value == DEPTH_MAX else _number(value)
 
 
 def _number(value: float) -> str:

@@ -12,6 +12,7 @@ from jobs.queue._config import unset_knob as unset_knob
 from jobs.queue._counters import CounterKey as CounterKey
 from jobs.queue._counters import Counts as Counts
 from jobs.queue._counters import count as count
+from jobs.queue._depth import note_depth as note_depth
 from jobs.queue._enqueue import Receipt as Receipt
 from jobs.queue._enqueue import enqueue as enqueue
 from jobs.queue._enqueue import enqueue_for_receipt as enqueue_for_receipt

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from jobs.database import atomic
-from jobs.models import ALL_QUEUES, Attempt, Counter, Job
+from jobs.models import ALL_QUEUES, Attempt, Counter, Depth, Job
 from jobs.queue._config import Policies
 from jobs.sql import conditions
 
@@ -22,7 +22,8 @@ def prune(*, policies: Policies, now: datetime, older_than_seconds: float | None
     for queues in _by_retention(policies, now, older_than_seconds):
         while deleted := delete_jobs(queues[:PRUNED_PER_TRANSACTION]):
             yield deleted
-    Counter.objects.filter(minute__lt=now - COUNTERS_KEPT).delete()
+    for model in (Counter, Depth):
+        model.objects.filter(minute__lt=now - COUNTERS_KEPT).delete()
 
 
 def _by_retention(policies: Policies, now: datetime, older_than_seconds: float | None) -> Iterator[QuerySet[Job]]:

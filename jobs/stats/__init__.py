@@ -12,6 +12,8 @@ from jobs.stats._counts import count_dead as count_dead
 from jobs.stats._counts import count_dead_exactly as count_dead_exactly
 from jobs.stats._counts import count_jobs as count_jobs
 from jobs.stats._counts import count_jobs_exactly as count_jobs_exactly
+from jobs.stats._depths import Peak as Peak
+from jobs.stats._depths import depth_over_time as depth_over_time
 from jobs.stats._findings import Finding as Finding
 from jobs.stats._findings import Level as Level
 from jobs.stats._health import Health as Health

@@ -62,6 +62,7 @@ class Store(threading.Thread):
         self._suspects = 0  # how many ends are recorded one by one, after they failed together
         self._completed_count = 0
         self._unknown_migrations: list[str] = []
+        self._minute: int | None = None  # of the hour, in which the depth was noted last
         self._pruning: Iterator[int] = iter(())
         self._next_prune = time.monotonic() + PRUNE_SECONDS
         self.is_finished = False
@@ -320,7 +321,13 @@ class Store(threading.Thread):
             self._rescuer.rescue(now=now)
             if self._rescuer.is_eldest:
                 sql.for_connection(connection).maintain(connection)
+                self._note_depth(now)
             self._prune(now=now, instant=instant)
+
+    def _note_depth(self, now: datetime) -> None:
+        if now.minute != self._minute:
+            self._minute = now.minute
+            queue.note_depth(now=now)
 
     def _note_running(self) -> None:
         notes = self._desk.take_running()

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import histogram
-from jobs.models import Config, Counter
+from jobs.models import DEPTH_MAX, Config, Counter, Depth
 from jobs.states import State
 from tests.admin.conftest import Login
 from tests.admin.pages import get, make_rows, text_of
@@ -91,11 +91,23 @@ def test_its_charts_tell_what_happened_as_a_drawing_and_as_a_table(superuser: Cl
 
     html = text_of(get(superuser, PATH))
 
-    assert html.count(CHART) == 3
+    assert html.count(CHART) == 3  # nobody noted the depth
     for name in ("completed", "failed", "dead"):
         assert f'<rect class="qc-mark-{name}"' in html
     assert '<polyline class="qc-line-p95"' in html
     assert re.search(r">40</td>.*>2</td>.*>1</td>", html, re.DOTALL)
+
+
+def test_its_charts_tell_how_many_jobs_waited_and_ran(superuser: Client):
+    minute = timezone.now().replace(second=0, microsecond=0)
+    Depth.objects.create(minute=minute - timedelta(minutes=8), pending=DEPTH_MAX, processing=7)
+    Depth.objects.create(minute=minute - timedelta(minutes=2), pending=314, processing=0)
+
+    html = region(text_of(get(superuser, f"{PATH}?window=15m")), "chart-depth")
+
+    assert html.count('<polyline class="qc-line-pending"') == 2  # between them nobody looked
+    assert ">10,000+</td>" in html  # in the table: counted no further
+    assert ">314</td>" in html
 
 
 @pytest.mark.parametrize(("window", "is_shown"), [("15m", False), ("1h", False), ("24h", True), ("7d", True)])

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 
-from jobs import queue, sql
+from jobs import processes, queue, sql
 from jobs.database import connection
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Depth, Job, Supervisor
 from jobs.states import State
 from jobs.supervisor.desk import Desk, Wishes
 from jobs.supervisor.store import Store
@@ -163,3 +163,20 @@ def test_it_claims_no_more_than_it_records_in_a_transaction(store: Store, desk: 
         assert len(claims) == 2
         assert Job.objects.filter(state=State.COMPLETED).count() == completed_count
         desk.put_ended([queue.Ended(claim=claim, outcome=make_outcome()) for claim in claims])
+
+
+def test_it_notes_the_depth_once_a_minute_and_only_the_eldest_does(store: Store):
+    own = processes.own_identity()
+    Supervisor.objects.update(machine=own.machine, pid=own.pid, process_started=own.started)  # seen to be alive
+    younger = Store(desk=Desk(), description=DESCRIPTION, queues=None)
+    younger.register()
+    younger._guarded_step()
+    assert Depth.objects.count() == 0
+
+    store._guarded_step()
+    assert Depth.objects.count() == 1
+    Depth.objects.all().delete()
+    store._next_look = 0.0
+    store._guarded_step()
+    assert Depth.objects.count() == 0  # it knows without a look
+    younger.hang_up()
