@@ -448,6 +448,36 @@ def test_it_says_how_many_go_before():
     assert (reason.code, reason.text) == ("behind", "3 jobs go before it in queue default")
 
 
+def test_it_estimates_when_a_job_starts():
+    make_living()
+    for name in ("first", "second"):
+        make_job(id=name, run_at=after(seconds=-9))
+    job = make_job(id="job", queue="default")
+    make_counter(minute=after(seconds=-3_600), wait_histogram=histogram_of(*[1.0] * 900))  # too long ago
+    make_counter(minute=after(seconds=-120), wait_histogram=histogram_of(1, 1))
+    make_counter(minute=after(seconds=-60), wait_histogram=histogram_of(1))
+    make_counter(minute=after(seconds=-300), wait_histogram=histogram_of(*[1.0] * 99), queue="mail")
+
+    (reason,) = stats.why_waiting(job, now=NOW)
+
+    ahead, estimate = reason.text.split("; ")
+    assert ahead == "2 jobs go before it in queue default"
+    assert estimate == "as fast as its jobs started in the last 10 minutes, it starts in about 1m20s"
+
+
+def test_its_estimate_is_a_lower_bound_where_not_all_were_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.stats._counts.COUNT_MAX", 3)
+    make_living()
+    make_jobs({"id": f"older{number}", "run_at": after(seconds=-9)} for number in range(5))
+    job = make_job(id="job")
+    make_counter(minute=after(seconds=-60), wait_histogram=histogram_of(1))
+
+    (reason,) = stats.why_waiting(job, now=NOW)
+
+    assert reason.text.startswith("3+ jobs go before it")
+    assert reason.text.endswith("it starts in 3m or more")
+
+
 def test_it_says_where_a_job_runs():
     supervisor = make_living()
     job = make_job(state=State.PROCESSING, supervisor=supervisor)

@@ -9,6 +9,7 @@ from jobs import moments
 from jobs.models import Attempt, Job
 from jobs.states import Ending, State
 from jobs.stats._counts import CappedCount, capped_count
+from jobs.stats._pace import starts_per_second
 from jobs.stats._queues import Pause, pauses
 from jobs.stats._supervisors import Liveness, SupervisorView, serving, supervisors
 
@@ -30,7 +31,7 @@ def why_waiting(job: Job, *, now: datetime) -> list[Reason]:
         return list(_running(job, now))
     if job.state in (State.COMPLETED, State.DEAD, State.CANCELLED):
         return [_final(job, now)]
-    return [*_obstacles(job, now)] or [_in_line(job)]
+    return [*_obstacles(job, now)] or [_in_line(job, now)]
 
 
 def _not_due(job: Job, now: datetime) -> Reason:
@@ -66,12 +67,22 @@ def _unserved(queue: str, views: list[SupervisorView]) -> Reason:
     return Reason(code="unserved", text=text, remedy=remedy)
 
 
-def _in_line(job: Job) -> Reason:
+def _in_line(job: Job, now: datetime) -> Reason:
     ahead = _jobs_ahead(job)
     if not ahead:
         return Reason(code="next", text=f"it is next in queue {job.queue}; it starts when a worker is free")
     noun = "job goes" if ahead == CappedCount(1) else "jobs go"
-    return Reason(code="behind", text=f"{ahead} {noun} before it in queue {job.queue}")
+    text = f"{ahead} {noun} before it in queue {job.queue}{_estimate(ahead, job.queue, now)}"
+    return Reason(code="behind", text=text)
+
+
+def _estimate(ahead: CappedCount, queue: str, now: datetime) -> str:
+    pace = starts_per_second(queue=queue, now=now)
+    if not pace:
+        return ""
+    wait = moments.rough(ahead.value / pace)
+    when = f"in {wait} or more" if ahead.is_capped else f"in about {wait}"
+    return f"; as fast as its jobs started in the last 10 minutes, it starts {when}"
 
 
 def _jobs_ahead(job: Job) -> CappedCount:
