@@ -26,7 +26,7 @@ EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 MODULES = {
     "Jobs": ("enqueue", "listing", "show", "logs", "wait", "people"),
     "Dead Letter Queue": ("dlq",),
-    "Workers": ("worker", "status", "top"),
+    "Workers": ("worker", "status", "top", "web"),
     "Settings": ("config", "queues"),
     "Keeping house": ("initdb", "prune", "move", "doctor", "completion"),
 }
