@@ -106,6 +106,7 @@ def sample_jobs(*, stamp: str) -> list[dict[str, Any]]:
         },
         {"id": "always-fails", "command": 'echo "no such customer" >&2; exit 1', "max_retries": 2},
         {"id": "too-slow", "command": "echo waiting; sleep 600", "timeout": "3s", "max_retries": 1},
+        {"id": "clear-sessions", "task": "jobs.tasks.commands.manage", "args": ["clearsessions"]},
         {"id": "later", "command": "date", "delay": "1m"},
     ]
     return [job | {"id": f"{job['id']}-{stamp}"} for job in jobs]
