@@ -23,11 +23,8 @@ def add(histogram: list[int], seconds: float) -> None:
 def total(histograms: Sequence[Sequence[int]]) -> list[int]:
     """Return the sum of histograms; one of another length, from another release, is left out."""
     buckets = len(BUCKET_SECONDS) + 1
-    summed = empty()
-    for histogram in histograms:
-        if len(histogram) == buckets:
-            summed = [ours + theirs for ours, theirs in zip(summed, histogram, strict=True)]
-    return summed
+    fitting = [histogram for histogram in histograms if len(histogram) == buckets]
+    return [sum(counts) for counts in zip(*fitting, strict=True)] if fitting else empty()
 
 
 def percentile(histogram: Sequence[int], share: float) -> float | None:

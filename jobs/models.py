@@ -13,6 +13,7 @@ from jobs.states import FINAL, Ending, Kind, State
 ALL_QUEUES = "*"  # the Config row that holds the defaults; no queue may have this name
 
 
+FOLDED = 0  # the writer of a counter that sums up those of ten minutes and all supervisors
 DEPTH_MAX = 10_000  # jobs that a look at the queue's depth counts: 1 ms on SQLite, 4 ms on MariaDB, once a minute
 
 
@@ -254,12 +255,14 @@ class Config(models.Model):
 class Counter(models.Model):
     """What one supervisor saw of one queue in one minute. A total is a sum over writers.
 
+    After two hours the rows of ten minutes and all supervisors are folded into one, of the first of those minutes.
+
     The histograms count jobs per bucket of `histogram.BUCKET_SECONDS`.
     """
 
     minute = models.DateTimeField()
     queue = NameField(max_length=NAME_MAX_CHARACTERS)
-    writer = models.PositiveBigIntegerField()  # the supervisor's id; its row may be gone
+    writer = models.PositiveBigIntegerField()  # the supervisor's id; its row may be gone. Or FOLDED
     enqueued = models.PositiveIntegerField(default=0)
     completed = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)

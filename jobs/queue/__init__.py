@@ -19,6 +19,7 @@ from jobs.queue._enqueue import enqueue_for_receipt as enqueue_for_receipt
 from jobs.queue._enqueue import enqueue_for_receipts as enqueue_for_receipts
 from jobs.queue._enqueue import enqueue_many as enqueue_many
 from jobs.queue._enqueue import new_id as new_id
+from jobs.queue._folding import fold_counters as fold_counters
 from jobs.queue._move import HANDED_OVER as HANDED_OVER
 from jobs.queue._move import IDENTITY as IDENTITY
 from jobs.queue._move import MOVED_PREFIX as MOVED_PREFIX

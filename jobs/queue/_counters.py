@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jobs import histogram
 from jobs.database import connection
@@ -12,6 +12,7 @@ from jobs.outcome import Claim
 from jobs.queue._turn import Recorded
 from jobs.states import State
 
+LATE = timedelta(hours=1)  # how long after its minute something may still be added to it
 CounterKey = tuple[datetime, str]  # the minute and the queue
 
 _KEY = ("minute", "queue", "writer")
@@ -31,17 +32,24 @@ class Counts:
 
 
 def count(
-    *, recorded: Sequence[Recorded], claims: Sequence[Claim], known: Mapping[CounterKey, Counts], writer: int
+    *,
+    recorded: Sequence[Recorded],
+    claims: Sequence[Claim],
+    known: Mapping[CounterKey, Counts],
+    writer: int,
+    now: datetime,
 ) -> dict[CounterKey, Counts]:
     """Add what happened in this transaction to its minutes, store those, and return them.
 
     `known` holds what this writer stored lately and is not touched: the transaction may yet fail. A job counts as
-    enqueued when it is first claimed, in the minute in which it was enqueued.
+    enqueued when it is first claimed, in the minute in which it was enqueued. What is older than an hour counts in the
+    minute an hour ago: minutes of before are folded, and a row of theirs that came back would be counted twice.
     """
     changed: dict[CounterKey, Counts] = {}
+    earliest = now - LATE
 
     def counts(moment: datetime, queue: str) -> Counts:
-        key = (moment.replace(second=0, microsecond=0), queue)
+        key = (max(moment, earliest).replace(second=0, microsecond=0), queue)
         if key not in changed:
             changed[key] = deepcopy(known[key]) if key in known else _stored(key, writer)
         return changed[key]

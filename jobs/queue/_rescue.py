@@ -39,7 +39,7 @@ def _rescue_batch(supervisor: Supervisor, now: datetime) -> list[Recorded]:
         ]
         recorded = record(ended, policies=load_policies(now=now), host=supervisor.host, now=now, chance=_never)
         # Under the name of the lost one, which writes no more: the rescuer keeps its own counts in memory.
-        count(recorded=recorded, claims=(), known={}, writer=supervisor.pk)
+        count(recorded=recorded, claims=(), known={}, writer=supervisor.pk, now=now)
     log(recorded)
     return recorded
 

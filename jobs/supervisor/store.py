@@ -5,7 +5,6 @@ import math
 import random
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from jobs.sql.lifeline import Lifeline
 from jobs.sql.waking import Waker
 from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk, Key, Wishes
+from jobs.supervisor.housekeeping import Housekeeper
 from jobs.supervisor.rescuing import Rescuer
 
 logger = logging.getLogger("jobs.supervisor")
@@ -29,8 +29,6 @@ BATCH_MAX_JOBS = 1_000  # ends in one transaction, and claims: no more of these,
 LOOK_SECONDS = 1.0  # between two looks at other supervisors, settings and requests; no wake-up is lost for longer
 REQUESTS_SECONDS = 0.2  # … when there is news
 CALL_SECONDS = 15.0  # for one step with a server that says nothing; then its connection is cut
-PRUNE_SECONDS = 60.0
-PRUNE_SHARE = 0.1  # of the store's time at most: thousands of jobs a second
 HEARTBEATS_PER_LEASE = 6
 IDLE_SHARE = 4  # of the lease within a transaction: who is silent for longer is frozen
 HEARTBEAT_SECONDS_MAX = 10.0
@@ -61,10 +59,7 @@ class Store(threading.Thread):
         self._step_since: float | None = None  # monotonic time; None: no step is being taken
         self._suspects = 0  # how many ends are recorded one by one, after they failed together
         self._completed_count = 0
-        self._unknown_migrations: list[str] = []
-        self._minute: int | None = None  # of the hour, in which the depth was noted last
-        self._pruning: Iterator[int] = iter(())
-        self._next_prune = time.monotonic() + PRUNE_SECONDS
+        self._housekeeper = Housekeeper()
         self.is_finished = False
 
     def register_patiently(self) -> int:
@@ -239,7 +234,7 @@ class Store(threading.Thread):
                 ended, policies=self._policies, host=self._description["host"], now=now, chance=random.random
             )
             claims = self._claim(room, now) if room > 0 else []
-            counts = queue.count(recorded=recorded, claims=claims, known=self._counts, writer=self._id)
+            counts = queue.count(recorded=recorded, claims=claims, known=self._counts, writer=self._id, now=now)
         self._settle(ended, recorded, counts)
         self._open |= {claim.key for claim in claims}
         self._desk.put_claims(claims)
@@ -319,15 +314,7 @@ class Store(threading.Thread):
             self._may_have_work = True
             self._give_back_unknown(now)
             self._rescuer.rescue(now=now)
-            if self._rescuer.is_eldest:
-                sql.for_connection(connection).maintain(connection)
-                self._note_depth(now)
-            self._prune(now=now, instant=instant)
-
-    def _note_depth(self, now: datetime) -> None:
-        if now.minute != self._minute:
-            self._minute = now.minute
-            queue.note_depth(now=now)
+            self._housekeeper.keep(policies=self._policies, is_eldest=self._rescuer.is_eldest, now=now)
 
     def _note_running(self) -> None:
         notes = self._desk.take_running()
@@ -342,24 +329,6 @@ class Store(threading.Thread):
                     output=running.output,
                     host=self._description["host"],
                 )
-
-    def _prune(self, *, now: datetime, instant: float) -> None:
-        """Delete old jobs, if it is time, for a moment; the rest waits for the next look."""
-        if instant >= self._next_prune:
-            self._next_prune = instant + PRUNE_SECONDS
-            self._pruning = queue.prune(policies=self._policies, now=now)
-            queue.forget_old(now=now)
-            self._mind_schema()
-        until = instant + PRUNE_SHARE * LOOK_SECONDS
-        while time.monotonic() < until and next(self._pruning, None):
-            pass
-
-    def _mind_schema(self) -> None:
-        """Say so if newer code has changed the tables; what this code needs of them is there until all have it."""
-        unknown = schema.unknown()
-        if unknown and unknown != self._unknown_migrations:
-            logger.warning("the database is newer than this code (%s): restart with the new one", ", ".join(unknown))
-        self._unknown_migrations = unknown
 
     def _note_failure(self, error: Error) -> None:
         """Be ready to try again. Say so once, and not for a database that is merely busy for a moment."""

@@ -24,9 +24,9 @@ MINUTE = NOW.replace(second=0)
 
 
 def _count(
-    *, recorded=(), claims=(), known: Mapping[CounterKey, Counts] | None = None, writer: int = 1
+    *, recorded=(), claims=(), known: Mapping[CounterKey, Counts] | None = None, writer: int = 1, now=NOW
 ) -> dict[CounterKey, Counts]:
-    return queue.count(recorded=recorded, claims=claims, known=known or {}, writer=writer)
+    return queue.count(recorded=recorded, claims=claims, known=known or {}, writer=writer, now=now)
 
 
 def _recorded(*, state: State, queue_name: str = "default", finished_at: datetime = NOW, run_seconds: float = 1.0):

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 
-from jobs import processes, queue, sql
+from jobs import queue, sql
 from jobs.database import connection
-from jobs.models import Attempt, Depth, Job, Supervisor
+from jobs.models import Attempt, Job
 from jobs.states import State
 from jobs.supervisor.desk import Desk, Wishes
 from jobs.supervisor.store import Store
@@ -134,13 +134,6 @@ def test_a_defect_that_lasts_is_told_whole_only_once(store: Store, monkeypatch: 
     assert [bool(record.exc_info) for record in told] == [True, False, False]
 
 
-def test_it_says_once_that_others_run_newer_code(store: Store, monkeypatch: pytest.MonkeyPatch, caplog):
-    monkeypatch.setattr("jobs.schema.unknown", lambda: ["0999_newer"])
-    store._mind_schema()
-    store._mind_schema()
-    assert caplog.text.count("newer than this code (0999_newer)") == 1
-
-
 def test_times_are_told_by_the_queue_s_clock(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
     make_jobs([{"id": "job1"}])
     desk.wish(Wishes(room=1))
@@ -163,20 +156,3 @@ def test_it_claims_no_more_than_it_records_in_a_transaction(store: Store, desk: 
         assert len(claims) == 2
         assert Job.objects.filter(state=State.COMPLETED).count() == completed_count
         desk.put_ended([queue.Ended(claim=claim, outcome=make_outcome()) for claim in claims])
-
-
-def test_it_notes_the_depth_once_a_minute_and_only_the_eldest_does(store: Store):
-    own = processes.own_identity()
-    Supervisor.objects.update(machine=own.machine, pid=own.pid, process_started=own.started)  # seen to be alive
-    younger = Store(desk=Desk(), description=DESCRIPTION, queues=None)
-    younger.register()
-    younger._guarded_step()
-    assert Depth.objects.count() == 0
-
-    store._guarded_step()
-    assert Depth.objects.count() == 1
-    Depth.objects.all().delete()
-    store._next_look = 0.0
-    store._guarded_step()
-    assert Depth.objects.count() == 0  # it knows without a look
-    younger.hang_up()
