@@ -34,7 +34,7 @@ INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, run
                       postponements, finished_at)
 """
 COLUMNS = """
-CONCAT('fill-', i), 'shell', 'default', '{state}', {priority}, 'true', {true}, TIMESTAMP '{run_at}',
+CONCAT('{kind}-', i), 'shell', 'default', '{state}', {priority}, 'true', {true}, TIMESTAMP '{run_at}',
 TIMESTAMP '{run_at}', 0, 0, 0, {finished_at}
 """
 # Future jobs are more urgent than those that are measured, pending ones less: the claim must find its way past both.
@@ -42,6 +42,7 @@ CROWDS = {
     "finished": {"state": "completed", "priority": 0, "finished_at": "TIMESTAMP '2026-01-01 00:00:00'"},
     "future": {"state": "scheduled", "priority": 100, "finished_at": "NULL"},
     "pending": {"state": "pending", "priority": -100, "finished_at": "NULL"},
+    "dead": {"state": "dead", "priority": 0, "finished_at": "TIMESTAMP '2026-01-01 00:00:00'"},
 }
 
 
@@ -49,10 +50,10 @@ def fill(kind: str, rows: int) -> None:
     """Put `rows` jobs of one of CROWDS into the table."""
     crowd, vendor = CROWDS[kind], connection.vendor
     run_at = datetime(2100 if kind == "future" else 2026, 1, 1)  # noqa: DTZ001 - a literal of SQL
-    columns = COLUMNS.format(run_at=run_at, true="TRUE" if vendor == "postgresql" else 1, **crowd)
+    columns = COLUMNS.format(kind=kind, run_at=run_at, true="TRUE" if vendor == "postgresql" else 1, **crowd)
     statement = FILL + SERIES[vendor].format(rows=rows, columns=columns)
     if vendor == "sqlite":  # which has neither
-        statement = statement.replace("CONCAT('fill-', i)", "'fill-' || i").replace("TIMESTAMP ", "")
+        statement = statement.replace(f"CONCAT('{kind}-', i)", f"'{kind}-' || i").replace("TIMESTAMP ", "")
     with connection.cursor() as cursor:
         cursor.execute(statement)
 
@@ -63,7 +64,7 @@ def costs(prefix: str) -> dict[str, float]:
         "growth_turn": _turn(prefix) * 1_000,
         "growth_enqueue": _enqueue(prefix) * 1_000,
         "growth_status": _fastest(lambda: stats.status(counts=stats.count_jobs(), now=timezone.now())) * 1_000,
-        "growth_list": _fastest(_list) * 1_000,
+        "growth_list": _fastest(lambda: visit("job/")) * 1_000,
     }
 
 
@@ -111,10 +112,11 @@ def _enqueue(prefix: str) -> float:
     return seconds
 
 
-def _list() -> None:
-    response = _browser().get("/admin/jobs/job/")
+def visit(path: str) -> None:
+    """Ask for a page of the queue's admin. Raise ValueError if it cannot be had."""
+    response = _browser().get(f"/admin/jobs/{path}")
     if response.status_code != 200:
-        raise ValueError(f"the admin answered {response.status_code}")
+        raise ValueError(f"the admin answered {path} with {response.status_code}")
 
 
 @functools.cache
