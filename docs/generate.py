@@ -93,6 +93,14 @@ ATTEMPT_KEYS = {
     "progress": "number from 0 to 1 that a task told, or null",
     "progress_message": "text that it told with it, or null",
 }
+CHANGE_KEYS = {
+    "at": "time",
+    "queue": "text; null for the values for all queues",
+    "key": "a [setting](settings.md#retries-and-time-limits), or `paused`",
+    "before": "number, null if it was not set; of `paused` an object with `until` and `reason`, null if it was not",
+    "after": "likewise; of `paused`, null if it was resumed",
+    "by": "text: who changed it; null if a pause ended by itself",
+}
 
 
 def main() -> int:
@@ -362,6 +370,12 @@ def attempt_keys() -> str:
     return table(["key", "value"], explained(present.ATTEMPT_KEYS, ATTEMPT_KEYS))
 
 
+def change_keys() -> str:
+    from jobs.cli import history  # noqa: PLC0415 - Django must be set up
+
+    return table(["key", "value"], explained(history.CHANGE_KEYS, CHANGE_KEYS))
+
+
 # What was measured.
 
 
@@ -379,6 +393,7 @@ def benchmarks() -> str:
 REGIONS: dict[str, Callable[[], str]] = {
     "attempt-keys": attempt_keys,
     "benchmarks": benchmarks,
+    "change-keys": change_keys,
     "environment": environment,
     "exit-codes": exit_codes,
     "job-details-keys": job_details_keys,

@@ -1,5 +1,7 @@
 """The tables: fields, constraints and indexes. State is changed by `queue` alone; nothing here writes."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -250,6 +252,43 @@ class Config(models.Model):
 
     def __str__(self) -> str:
         return "defaults" if self.queue == ALL_QUEUES else self.queue
+
+    def is_paused(self, now: datetime) -> bool:
+        return self.paused_at is not None and (self.paused_until is None or self.paused_until > now)
+
+
+class ConfigChange(models.Model):
+    """One change of what people set. Of a queue the newest are kept, see `queue`.
+
+    `before` and `after` are numbers where `key` is a knob. Where it is PAUSED they are objects with `until` (an ISO
+    time, or null) and `reason`. None is not set, or not paused.
+    """
+
+    PAUSED = "paused"  # the key of pauses and resumptions; no knob has that name
+
+    queue = NameField(max_length=NAME_MAX_CHARACTERS)
+    key = models.CharField(max_length=32)
+    before = JSONTextField(null=True)
+    after = JSONTextField(null=True)
+    changed_by = models.CharField(max_length=255)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("change of config")
+        verbose_name_plural = _("changes of config")
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                name="jobs_configchange_named", condition=~Q(queue="") & ~Q(key="") & ~Q(changed_by="")
+            ),
+            models.CheckConstraint(
+                name="jobs_configchange_changes", condition=Q(before__isnull=False) | Q(after__isnull=False)
+            ),
+        )
+        indexes = (models.Index(fields=("queue", "id"), name="jobs_configchange_queue"),)
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.queue}"
 
 
 class Counter(models.Model):

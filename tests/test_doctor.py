@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import stats
+from jobs import queue, stats
 from jobs.stats import doctor
 from tests.clock import NOW, after
 from tests.factories import make_job
@@ -22,6 +22,13 @@ def test_it_finds_a_clock_that_is_wrong():
     make_job(enqueued_at=after(seconds=3_600))
     clock = next(finding for finding in doctor.examine(now=NOW) if finding.check == "clock")
     assert (clock.level, clock.text) == (stats.Level.ERROR, "the database holds a time 1h in the future")
+
+
+def test_it_finds_a_paused_queue_with_its_owner():
+    queue.pause("a'b", now=NOW, reason="moving", by="anna (admin)")
+    (found,) = [each for each in doctor.examine(now=NOW) if each.check == "queues" and each.remedy]
+    assert found.text == "a'b is paused by anna (admin) since 2026-01-02 03:04:05 UTC: moving"
+    assert found.remedy == """queuectl queue resume 'a'"'"'b'"""
 
 
 def test_it_finds_workers_that_are_silent_or_died_with_jobs():

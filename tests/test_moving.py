@@ -9,9 +9,9 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from jobs import processes, queue
+from jobs import processes, queue, stats
 from jobs.database import atomic
-from jobs.models import Attempt, Config, Counter, Job, Supervisor
+from jobs.models import Attempt, Config, ConfigChange, Counter, Job, Supervisor
 from jobs.moving import _comparing, _moving
 from jobs.moving._examining import is_unsigned
 from jobs.queue import Standing
@@ -560,17 +560,22 @@ def test_it_refuses_to_move_onto_itself(old: House, move: Move, monkeypatch: pyt
 
 def test_it_brings_settings_and_pauses_unless_the_new_house_has_its_own(old: House, new: House, move: Move):
     with old.inside():
-        queue.set_knob("max_retries", 7)
-        queue.set_knob("timeout", 60, queue="mail")
-        queue.set_knob("jitter", 0.1, queue="same")
-        queue.pause("slow", now=NOW, until=LATER, reason="é")
+        queue.set_knob("max_retries", 7, now=NOW, by="there")
+        queue.set_knob("timeout", 60, queue="mail", now=NOW, by="there")
+        queue.set_knob("jitter", 0.1, queue="same", now=NOW, by="there")
+        queue.pause("slow", now=NOW, until=LATER, reason="é", by="there")
     with new.inside():
-        queue.set_knob("timeout", 90, queue="mail")
-        queue.set_knob("jitter", 0.1, queue="same")
+        queue.set_knob("timeout", 90, queue="mail", now=NOW, by="here")
+        queue.set_knob("jitter", 0.1, queue="same", now=NOW, by="here")
     summary = move()
+    assert move()["settings_copied"] == []
     assert (summary["settings_copied"], summary["settings_kept"]) == (["*", "slow"], ["mail"])
     with new.inside():
         found = {row.queue: row for row in Config.objects.all()}
+        owner = stats.pauses(now=NOW)["slow"].by
+        changes = sorted(ConfigChange.objects.values_list("queue", "changed_by"))
+    assert owner == "there"
+    assert changes == [("*", "there"), ("mail", "here"), ("same", "here"), ("slow", "there")]
     assert (found["*"].max_retries, found["mail"].timeout, found["same"].jitter) == (7, 90.0, 0.1)
     assert (found["slow"].paused_at, found["slow"].paused_until, found["slow"].paused_reason) == (NOW, LATER, "é")
 

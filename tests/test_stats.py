@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import histogram, processes, stats
+from jobs import histogram, processes, queue, stats
 from jobs.errors import NotFound
 from jobs.models import Attempt, Config, Counter, Depth, Supervisor
 from jobs.states import State
@@ -422,9 +422,10 @@ def test_it_says_that_a_job_is_not_due():
 
 def test_it_says_what_stands_in_the_way():
     job = make_job(queue="mail")
-    Config.objects.create(queue="mail", paused_at=NOW, paused_reason="moving")
+    queue.pause("mail", now=NOW, reason="moving", by="anna")
     paused, unserved = stats.why_waiting(job, now=NOW)
-    assert (paused.text, paused.remedy) == ("queue mail is paused (moving)", "queuectl queue resume mail")
+    assert paused.text == "queue mail is paused by anna since 2026-01-02 03:04:05 UTC: moving"
+    assert paused.remedy == "queuectl queue resume mail"
     assert (unserved.text, unserved.remedy) == ("no worker is running", "queuectl worker start")
     make_living(queues=["web"])
     assert stats.why_waiting(job, now=NOW)[1].text == "no running worker serves queue mail"

@@ -40,3 +40,8 @@ def note_change(*, user: Any, row: Model, message: str) -> None:
     """Log a change to one row of any model."""
     rows: Any = [row]
     LogEntry.objects.log_actions(user_id=user.pk, queryset=rows, action_flag=CHANGE, change_message=message)
+
+
+def author(user: Any) -> str:
+    """Return how the queue's own history names someone who acts here, apart from the users of a machine."""
+    return f"{user.get_username()} (admin)"

@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 from jobs import moments
 from jobs.admin.printable import one_line, printable
 from jobs.states import Ending, Kind, State
-from jobs.stats import Liveness
+from jobs.stats import Liveness, Pause
 
 NOTHING = mark_safe('<span class="qc-nothing">–</span>')
+NOTE_CHARACTERS_MAX = 80  # beside a badge
 TITLE_CHARACTERS_MAX = 1_000  # what a tooltip can show; the job's page has the rest
 
 # A state is told by its word, its shape and its colour, so that none of the three is needed.
@@ -52,6 +53,16 @@ def ending(value: str) -> SafeString:
     """Return the badge of how an attempt ended. A failed attempt is bad news, a failed job is one that is retried."""
     label = str(Ending(value).label)
     return badge("dead", label) if value in {Ending.FAILED, Ending.LOST, Ending.TIMED_OUT} else badge(value, label)
+
+
+def pause(value: Pause, *, now: datetime) -> SafeString:
+    """Return the badge of a paused queue with who paused it, when, until when and why."""
+    by = _("by %(name)s") % {"name": one_line(value.by, NOTE_CHARACTERS_MAX)} if value.by else ""
+    until = _("until %(time)s") % {"time": moments.absolute(value.until)} if value.until else ""
+    reason = one_line(value.reason or "", NOTE_CHARACTERS_MAX)
+    said = " · ".join(text for text in (by, until, reason) if text)
+    since = moment(value.since, now=now)
+    return format_html('{} <span class="qc-note">{} {}</span>', badge("paused", _("paused")), since, said)
 
 
 def kind(value: str) -> str:

@@ -16,12 +16,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import clock, conf, moments, queue
+from jobs import clock, conf, queue, stats
 from jobs.admin import cells, config_page, pause_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.filters import queue_names
 from jobs.admin.knob_field import shown
-from jobs.admin.printable import one_line, printable
+from jobs.admin.printable import printable
 from jobs.models import ALL_QUEUES, Config
 
 
@@ -36,6 +36,10 @@ class Columns:
     def policies(self) -> queue.Policies:
         return queue.load_policies(now=self.now)
 
+    @cached_property
+    def pauses(self) -> dict[str, stats.Pause]:
+        return stats.pauses(now=self.now)
+
     @admin.display(description=_("queue"))
     def queue(self, row: Config) -> str:
         return _t("all queues (defaults)") if row.queue == ALL_QUEUES else printable(row.queue)
@@ -44,12 +48,8 @@ class Columns:
     def pause(self, row: Config) -> SafeString:
         if row.queue == ALL_QUEUES:
             return cells.NOTHING
-        if not self.policies.is_paused(row.queue):
-            return format_html("{}", _t("yes"))
-        until = _t("until %(time)s") % {"time": moments.absolute(row.paused_until)} if row.paused_until else ""
-        reason = one_line(row.paused_reason or "", 80)
-        note = " · ".join(text for text in (reason, until) if text)
-        return format_html('{} <span class="qc-note">{}</span>', cells.badge("paused", _t("paused")), note)
+        pause = self.pauses.get(row.queue)
+        return format_html("{}", _t("yes")) if pause is None else cells.pause(pause, now=self.now)
 
 
 def _column(knob: conf.Knob, columns: Columns) -> Any:

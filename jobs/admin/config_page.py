@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import clock, conf, moments, new_job, queue, retry
-from jobs.admin import audit, pause_page
+from jobs import clock, conf, moments, new_job, queue, retry, stats
+from jobs.admin import audit, cells, changes_panel, pause_page
 from jobs.admin.base import QueueAdmin, Tool
 from jobs.admin.knob_field import KnobField, shown
 from jobs.admin.printable import printable
@@ -112,13 +112,14 @@ def _save(request: HttpRequest, name: str, form: KnobsForm) -> None:
         messages.info(request, _t("Nothing was changed."))
         return
     target = None if name == ALL_QUEUES else name
+    signed: Any = {"queue": target, "by": audit.author(request.user), "now": clock.now()}
     changes = []
     for knob in form.changed_data:
         value = form.cleaned_data[knob]
         if value is None:
-            queue.unset_knob(knob, queue=target)
+            queue.unset_knob(knob, **signed)
         else:
-            queue.set_knob(knob, value, queue=target)
+            queue.set_knob(knob, value, **signed)
         changes.append(f"{knob}: {_logged(knob, form.initial[knob])} → {_logged(knob, value)}")
     audit.note_change(user=request.user, row=Config(queue=name), message="; ".join(changes))
     messages.success(request, _t("Saved. Running workers follow within a second."))
@@ -135,6 +136,7 @@ def _page(
     for field in form.fields.values():
         field.disabled = not can_change
     is_sound = not form.is_bound or form.is_valid()
+    pause = stats.pauses(now=policies.now).get(name)
     title = (
         _t("Defaults for all queues")
         if name == ALL_QUEUES
@@ -150,6 +152,8 @@ def _page(
         preview=preview(_policy(form, policies, name)) if is_sound else None,
         jitter=f"{_value(form, 'jitter', _inherited(policies, name)):.0%}",
         tools=_tools(model_admin, request, name, policies),
+        pause=cells.pause(pause, now=policies.now) if pause else None,
+        changes=changes_panel.build(name, now=policies.now),
         back_url=model_admin.url("changelist"),
     )
 

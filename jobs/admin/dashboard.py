@@ -74,7 +74,7 @@ class QueueLine:
     name: str
     oldest_wait: SafeString
     failed_share: str
-    pause_reason: str
+    pause: SafeString | None
     list_url: str | None
     pause_url: str | None
 
@@ -172,7 +172,7 @@ class _Page:
             name=printable(view.name),
             oldest_wait=cells.duration(view.oldest_wait_seconds),
             failed_share=share,
-            pause_reason=printable(view.pause.reason or "") if view.pause else "",
+            pause=cells.pause(view.pause, now=self._now) if view.pause else None,
             list_url=self._list("job", queue=view.name),
             pause_url=url if may_pause else None,
         )

@@ -7,19 +7,21 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from jobs import clock, conf, durations, moments, new_job, queue
+from jobs import clock, conf, durations, moments, new_job, queue, stats
 from jobs.admin import audit, confirm
 from jobs.admin.base import QueueAdmin
-from jobs.admin.printable import printable
+from jobs.admin.printable import one_line, printable
 from jobs.database import atomic
 from jobs.errors import InvalidInput, NotFound
 from jobs.models import Config
 
 PERMISSION = "jobs.pause_queue"
 REASON_CHARACTERS_MAX = 200  # one line, for whoever wonders why nothing runs
+PAUSE_CHARACTERS_MAX = 2 * REASON_CHARACTERS_MAX  # with who and until when
 PAUSE_SECONDS_MAX = 365 * conf.DAY_SECONDS
 
 
@@ -65,7 +67,7 @@ def pause(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpRespo
     seconds, reason = form.cleaned_data["duration"], form.cleaned_data["reason"] or None
     until = now + timedelta(seconds=seconds) if seconds else None
     with atomic():
-        queue.pause(name, now=now, until=until, reason=reason)
+        queue.pause(name, now=now, until=until, reason=reason, by=audit.author(request.user))
         audit.note_change(user=request.user, row=Config(queue=name), message=_log_words(until, reason))
     messages.success(request, _t("Queue %(queue)s is paused.") % {"queue": printable(name)})
     return HttpResponseRedirect(model_admin.url("changelist"))
@@ -77,7 +79,7 @@ def resume(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpResp
         return confirm.ask(model_admin, request, _resume_question(model_admin, name))
     try:
         with atomic():
-            queue.resume(name, now=clock.now())
+            queue.resume(name, now=clock.now(), by=audit.author(request.user))
             audit.note_change(user=request.user, row=Config(queue=name), message="resumed")
     except NotFound as refusal:
         messages.warning(request, str(refusal))
@@ -109,12 +111,13 @@ def _pause_question(model_admin: QueueAdmin, name: str, form: PauseForm) -> conf
 
 
 def _resume_question(model_admin: QueueAdmin, name: str) -> confirm.Question:
-    is_paused = queue.load_policies(now=clock.now()).is_paused(name)
+    pause = stats.pauses(now=clock.now()).get(name)
+    note = one_line(pause.text, PAUSE_CHARACTERS_MAX) if pause else _t("There is nothing to do: it is not paused.")
     return confirm.Question(
         title=_t("Resume queue %(queue)s?") % {"queue": printable(name)},
-        consequence=_t("Its waiting jobs are started again as workers become free.") if is_paused else "",
-        notes=() if is_paused else (_t("There is nothing to do: it is not paused."),),
-        button=_t("Resume the queue") if is_paused else None,
+        consequence=_t("Its waiting jobs are started again as workers become free.") if pause else "",
+        notes=(capfirst(note),),
+        button=_t("Resume the queue") if pause else None,
         action_url=model_admin.url("resume", name),
         back_url=model_admin.url("change", name),
     )

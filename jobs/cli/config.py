@@ -3,8 +3,9 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from jobs import conf, durations, queue, stats
-from jobs.cli import arguments
+from jobs import clock, conf, durations, queue, stats
+from jobs.cli import arguments, history
+from jobs.cli.author import author
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.cli.table import Cell, Column
@@ -45,6 +46,7 @@ def configure(verbs: Verbs) -> None:
     _add_queue(get, "as it holds for this queue")
     arguments.add_json(get)
     _configure_writing(noun)
+    history.add(noun)
 
 
 def _configure_writing(noun: Verbs) -> None:
@@ -142,7 +144,7 @@ def _get(options: Namespace, output: Output) -> int:
 
 
 def _set(options: Namespace, output: Output) -> int:
-    queue.set_knob(options.key, options.value, queue=options.queue)
+    queue.set_knob(options.key, options.value, queue=options.queue, by=author(), now=clock.now())
     setting = stats.setting(options.key, queue=options.queue)
     output.line(f"{setting.knob.name} = {value_text(setting)} for {_scope(options)}. See all: queuectl config list")
     return 0
@@ -153,7 +155,7 @@ def _scope(options: Namespace) -> str:
 
 
 def _unset(options: Namespace, output: Output) -> int:
-    was_set = queue.unset_knob(options.key, queue=options.queue)
+    was_set = queue.unset_knob(options.key, queue=options.queue, by=author(), now=clock.now())
     setting = stats.setting(options.key, queue=options.queue)
     now_is = f"{setting.knob.name} = {value_text(setting)} ({_origin(setting)})"
     output.line(f"{now_is} for {_scope(options)}." if was_set else f"It was not set for {_scope(options)}; {now_is}.")

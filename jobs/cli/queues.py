@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs import clock, moments, new_job, queue, stats
 from jobs.cli import arguments, present
+from jobs.cli.author import author
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.cli.table import Cell, Column
@@ -90,8 +91,10 @@ def _row(view: QueueView, now: datetime) -> list[Cell | str]:
 def _paused(view: QueueView, now: datetime) -> str:
     if view.pause is None:
         return ""
-    until = f"resumes {moments.relative(view.pause.until, now=now)}" if view.pause.until else "paused"
-    return f"{until}: {view.pause.reason}" if view.pause.reason else until
+    by = f"by {view.pause.by} " if view.pause.by else ""
+    until = f", resumes {moments.relative(view.pause.until, now=now)}" if view.pause.until else ""
+    because = f": {view.pause.reason}" if view.pause.reason else ""
+    return f"{by}{moments.relative(view.pause.since, now=now)}{until}{because}"
 
 
 def queue_json(view: QueueView) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def queue_json(view: QueueView) -> dict[str, Any]:
         "paused_at": view.pause.since if view.pause else None,
         "paused_until": view.pause.until if view.pause else None,
         "paused_reason": view.pause.reason if view.pause else None,
+        "paused_by": view.pause.by if view.pause else None,
         "completed_last_hour": view.recent_completed,
         "failed_last_hour": view.recent_failed,
         "dead_last_hour": view.recent_dead,
@@ -120,7 +124,7 @@ def queue_json(view: QueueView) -> dict[str, Any]:
 def _pause(options: Namespace, output: Output) -> int:
     now = clock.now()
     until = None if options.seconds is None else now + timedelta(seconds=options.seconds)
-    queue.pause(options.name, now=now, until=until, reason=_reason(options.reason))
+    queue.pause(options.name, now=now, until=until, reason=_reason(options.reason), by=author())
     when = f" until {present.moment(until, now)}" if until else ""
     output.line(f"{options.name} is paused{when}; running jobs go on. Resume: {_resume_command(options.name)}")
     return 0
@@ -137,6 +141,6 @@ def _resume_command(name: str) -> str:
 
 
 def _resume(options: Namespace, output: Output) -> int:
-    queue.resume(options.name, now=clock.now())
+    queue.resume(options.name, now=clock.now(), by=author())
     output.line(f"{options.name} hands out jobs again. Watch: queuectl status --watch")
     return 0

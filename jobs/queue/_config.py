@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
-
-from jobs import conf, new_job, retry
+from jobs import conf, moments, new_job, retry
+from jobs.database import atomic
 from jobs.errors import InvalidInput, NotFound
-from jobs.models import ALL_QUEUES, Config
+from jobs.models import ALL_QUEUES, Config, ConfigChange
 from jobs.queue._again import again_after_conflict
 from jobs.queue._announce import announce
+from jobs.queue._changes import note_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,7 @@ class Policies:
 
     def is_paused(self, queue: str) -> bool:
         row = self.rows.get(queue)
-        if row is None or row.paused_at is None:
-            return False
-        return row.paused_until is None or row.paused_until > self.now
+        return row is not None and row.is_paused(self.now)
 
 
 def load_policies(*, now: datetime) -> Policies:
@@ -52,49 +51,84 @@ def load_policies(*, now: datetime) -> Policies:
     return Policies({row.queue: row for row in Config.objects.all()}, now)
 
 
-def set_knob(name: str, value: object, *, queue: str | None = None) -> float:
-    """Set a knob for one queue, or for all without a value of their own. Return what was stored. Raise InvalidInput."""
+@again_after_conflict
+def set_knob(name: str, value: object, *, queue: str | None = None, by: str, now: datetime) -> float:
+    """Set a knob for one queue, or for all without a value of their own. Return what was stored. Raise InvalidInput.
+
+    `by` says who does it, for the history, as with all that follow.
+    """
     knob = conf.knob(name)
     clean = knob.clean(value)
-    _write(queue, {knob.name: clean})
+    with atomic():
+        row = _locked(_row_name(queue))
+        if getattr(row, knob.name) != clean:
+            note_change(row.queue, knob.name, before=getattr(row, knob.name), after=clean, by=by, now=now)
+            _write(row, {knob.name: clean})
     return clean
 
 
-def unset_knob(name: str, *, queue: str | None = None) -> bool:
+@again_after_conflict
+def unset_knob(name: str, *, queue: str | None = None, by: str, now: datetime) -> bool:
     """Let a knob fall back to what is behind it. Return whether it was set."""
     knob = conf.knob(name)
-    is_set = Config.objects.filter(queue=_row_name(queue), **{f"{knob.name}__isnull": False})
-    was_set = bool(is_set.update(**{knob.name: None}))
-    announce()
-    return was_set
+    with atomic():
+        row = _locked_if_there(_row_name(queue))
+        if row is None or getattr(row, knob.name) is None:
+            return False
+        note_change(row.queue, knob.name, before=getattr(row, knob.name), after=None, by=by, now=now)
+        _write(row, {knob.name: None})
+    return True
 
 
-def pause(queue: str, *, now: datetime, until: datetime | None = None, reason: str | None = None) -> None:
+@again_after_conflict
+def pause(queue: str, *, now: datetime, until: datetime | None = None, reason: str | None = None, by: str) -> None:
     """Stop handing out jobs of `queue`. Running jobs go on. A second pause replaces reason and end of the first.
 
     Raise InvalidInput if it would be over already.
     """
     if until is not None and until <= now:
         raise InvalidInput("until", "must be in the future")
-    _write(queue, {"paused_at": now, "paused_until": until, "paused_reason": reason})
+    with atomic():
+        row = _locked(_row_name(queue))
+        before = _pause_of(row, now)
+        _write(row, {"paused_at": now, "paused_until": until, "paused_reason": reason})
+        note_change(row.queue, ConfigChange.PAUSED, before=before, after=_pause_of(row, now), by=by, now=now)
 
 
-def resume(queue: str, *, now: datetime) -> None:
+@again_after_conflict
+def resume(queue: str, *, now: datetime, by: str) -> None:
     """Hand out jobs of `queue` again. Raise NotFound if it is not paused."""
-    still_paused = Q(paused_until__isnull=True) | Q(paused_until__gt=now)
-    resumed = Config.objects.filter(still_paused, queue=queue, paused_at__isnull=False).update(
-        paused_at=None, paused_until=None, paused_reason=None
-    )
-    if not resumed:
-        raise NotFound(f"queue {new_job.shown(queue)} is not paused")
-    announce()
+    with atomic():
+        row = _locked_if_there(queue)
+        if row is None or not row.is_paused(now):
+            raise NotFound(f"queue {new_job.shown(queue)} is not paused")
+        note_change(row.queue, ConfigChange.PAUSED, before=_pause_of(row, now), after=None, by=by, now=now)
+        _write(row, {"paused_at": None, "paused_until": None, "paused_reason": None})
 
 
 def _row_name(queue: str | None) -> str:
     return ALL_QUEUES if queue is None else new_job.queue_name(queue)
 
 
-@again_after_conflict
-def _write(queue: str | None, values: dict[str, object]) -> None:
-    Config.objects.update_or_create(queue=_row_name(queue), defaults=values)
+def _locked(name: str) -> Config:
+    """Return a row that no one else changes until the transaction ends; make it if there is none."""
+    row, _ = Config.objects.select_for_update().get_or_create(queue=name)
+    return row
+
+
+def _locked_if_there(name: str) -> Config | None:
+    return Config.objects.select_for_update().filter(queue=name).first()
+
+
+def _write(row: Config, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save(update_fields=values)
     announce()
+
+
+def _pause_of(row: Config, now: datetime) -> dict[str, Any] | None:
+    """Return how a queue is paused, as the history tells it; None: it is not."""
+    if not row.is_paused(now):
+        return None
+    return {"until": row.paused_until and moments.iso(row.paused_until), "reason": row.paused_reason}

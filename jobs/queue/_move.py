@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.db.models import QuerySet
 
 from jobs.errors import JobExists, WrongState
-from jobs.models import Attempt, Config, Counter, Job, Supervisor
+from jobs.models import Attempt, Config, ConfigChange, Counter, Job, Supervisor
 from jobs.states import FINAL, WAITING, State
 
 MOVED_PREFIX = "moved to "  # in the error of a job that was handed over; how a later move knows it
@@ -198,7 +198,7 @@ def _size(row: Job | Attempt) -> int:
 
 
 def copy_settings(*, source: str, destination: str) -> tuple[list[str], list[str]]:
-    """Copy the settings and pauses of the queues that have none in the destination.
+    """Copy the settings and pauses of the queues that have none in the destination, with their history.
 
     Return the names that were copied, and those whose own settings there differ and stay.
     """
@@ -208,7 +208,17 @@ def copy_settings(*, source: str, destination: str) -> tuple[list[str], list[str
     kept = [row.queue for row in rows if row.queue in there and _values(row) != _values(there[row.queue])]
     copied = [row.queue for row in missing]
     Config.objects.using(destination).bulk_create(missing)
+    for name in copied:
+        _copy_changes(name, source, destination)
     return copied, kept
+
+
+def _copy_changes(queue: str, source: str, destination: str) -> None:
+    """Copy who changed what of a queue: a thousand rows at most."""
+    changes = list(ConfigChange.objects.using(source).filter(queue=queue).order_by("pk"))
+    for change in changes:
+        change.pk = None
+    ConfigChange.objects.using(destination).bulk_create(changes)
 
 
 def _values(row: Config) -> list[Any]:

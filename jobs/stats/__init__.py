@@ -19,6 +19,8 @@ from jobs.stats._findings import Level as Level
 from jobs.stats._health import Health as Health
 from jobs.stats._health import Verdict as Verdict
 from jobs.stats._health import judge as judge
+from jobs.stats._history import Change as Change
+from jobs.stats._history import config_history as config_history
 from jobs.stats._lists import attempt_summaries as attempt_summaries
 from jobs.stats._lists import attempts as attempts
 from jobs.stats._lists import dead_jobs as dead_jobs

@@ -79,10 +79,9 @@ def _too_slow(queue: str, wait: Wait, max_wait_seconds: float) -> Health:
 
 
 def _paused(queues: Sequence[str], paused: Mapping[str, Pause]) -> Health:
-    reason = paused[queues[0]].reason
-    is_or_are = "is" if len(queues) == 1 else "are"
-    because = f" ({reason})" if reason and len(queues) == 1 else ""
-    cause = f"all due jobs wait in {', '.join(queues)}, which {is_or_are} paused{because}"
+    first = paused[queues[0]]
+    how = f"is {first.text}" if len(queues) == 1 else "are paused"
+    cause = f"all due jobs wait in {', '.join(queues)}, which {how}"
     return Health(verdict=Verdict.PAUSED, cause=cause, remedy=f"queuectl queue resume {shlex.quote(queues[0])}")
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jobs.models import ALL_QUEUES, Config
+from jobs import moments
+from jobs.models import ALL_QUEUES, Config, ConfigChange
 from jobs.states import State
 from jobs.stats._counts import CappedCount, Counts
 from jobs.stats._totals import totals_by_queue
@@ -15,11 +16,20 @@ RECENT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A queue hands out nothing. `until` of None: until someone resumes it."""
+    """A queue hands out nothing. `until` of None: until someone resumes it; `by` of None: nobody knows any more."""
 
     since: datetime
     until: datetime | None
     reason: str | None
+    by: str | None = None
+
+    @property
+    def text(self) -> str:
+        """How it is, to follow the name of the queue: `paused by deploy@web1 since … until …: provider is down`."""
+        by = f" by {self.by}" if self.by else ""
+        until = f" until {moments.absolute(self.until)}" if self.until else ""
+        because = f": {self.reason}" if self.reason else ""
+        return f"paused{by} since {moments.absolute(self.since)}{until}{because}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +51,26 @@ class QueueView:
 
 def pauses(*, now: datetime) -> dict[str, Pause]:
     """Return the queues that are paused at `now`."""
-    paused = Config.objects.filter(paused_at__isnull=False).exclude(queue=ALL_QUEUES)
+    rows = Config.objects.filter(paused_at__isnull=False).exclude(queue=ALL_QUEUES)
+    paused = {row.queue: row for row in rows if row.is_paused(now)}
+    owners = _owners(paused) if paused else {}
     return {
-        row.queue: Pause(since=row.paused_at, until=row.paused_until, reason=row.paused_reason)
-        for row in paused
-        if row.paused_at is not None and (row.paused_until is None or row.paused_until > now)
+        name: Pause(since=row.paused_at, until=row.paused_until, reason=row.paused_reason, by=owners.get(name))
+        for name, row in paused.items()
+        if row.paused_at is not None
+    }
+
+
+def _owners(paused: Mapping[str, Config]) -> dict[str, str]:
+    """Return who paused these queues: whoever the history names for that moment."""
+    paused_at = [row.paused_at for row in paused.values() if row.paused_at is not None]
+    changes = ConfigChange.objects.filter(
+        queue__in=paused, key=ConfigChange.PAUSED, after__isnull=False, changed_at__in=paused_at
+    )
+    return {
+        change.queue: change.changed_by
+        for change in changes.order_by("pk")
+        if change.changed_at == paused[change.queue].paused_at
     }
 
 

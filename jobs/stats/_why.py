@@ -53,10 +53,9 @@ def _obstacles(job: Job, now: datetime) -> Iterator[Reason]:
 
 
 def _paused(queue: str, pause: Pause) -> Reason:
-    until = f" until {moments.absolute(pause.until)}" if pause.until else ""
-    because = f" ({pause.reason})" if pause.reason else ""
-    text = f"queue {queue} is paused{until}{because}"
-    return Reason(code="paused", text=text, remedy=f"queuectl queue resume {shlex.quote(queue)}")
+    return Reason(
+        code="paused", text=f"queue {queue} is {pause.text}", remedy=f"queuectl queue resume {shlex.quote(queue)}"
+    )
 
 
 def _unserved(queue: str, views: list[SupervisorView]) -> Reason:

@@ -1,6 +1,7 @@
 """What `doctor` looks at: the place, the clock, the workers, the keys. Each finding names its remedy."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -101,9 +102,8 @@ def _workers(current: Status) -> Iterator[Finding]:
 def _queues(current: Status) -> Iterator[Finding]:
     for queue in current.queues:
         if queue.pause is not None:
-            until = f" until {moments.absolute(queue.pause.until)}" if queue.pause.until else ""
-            because = f": {queue.pause.reason}" if queue.pause.reason else ""
-            yield warning("queues", f"{queue.name} is paused{until}{because}", f"queuectl queue resume {queue.name}")
+            resume = f"queuectl queue resume {shlex.quote(queue.name)}"
+            yield warning("queues", f"{queue.name} is {queue.pause.text}", resume)
     if not current.health.is_healthy:
         yield error("queues", current.health.cause, current.health.remedy)
     else:

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.http import HttpResponse
 from django.test import Client
 
-from jobs.models import Attempt, Config, Job, Supervisor
+from jobs.models import Attempt, Config, ConfigChange, Job, Supervisor
 from jobs.states import State
 from tests.clock import NOW
 from tests.factories import make_job, make_supervisor
@@ -102,7 +102,7 @@ def make_rows() -> None:
 
 def everything() -> list[Any]:
     """Return all that the admin could change, to be compared."""
-    models: tuple[Any, ...] = (Job, Attempt, Config, Supervisor, LogEntry)
+    models: tuple[Any, ...] = (Job, Attempt, Config, ConfigChange, Supervisor, LogEntry)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

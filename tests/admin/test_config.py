@@ -8,9 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import conf, queue
+from jobs.admin.changes_panel import CHANGES_SHOWN
 from jobs.admin.config_page import preview
 from jobs.errors import InvalidInput
-from jobs.models import Config, Job
+from jobs.models import Config, ConfigChange, Job
 from jobs.retry import Policy
 from tests.admin.conftest import Login
 from tests.admin.pages import confirmed, get, messages_of, post, text_of
@@ -79,7 +80,7 @@ def test_it_derives_a_field_from_every_knob(superuser: Client):
 
 
 def test_it_shows_what_holds_where_nothing_is_set(superuser: Client):
-    queue.set_knob("max_retries", 8)
+    queue.set_knob("max_retries", 8, now=NOW, by="tests")
 
     assert 'placeholder="8"' in text_of(get(superuser, "config/mail/change/"))
     assert 'placeholder="3"' in text_of(get(superuser, "config/*/change/"))
@@ -182,6 +183,51 @@ def test_it_refuses_a_pause_of_no_length(superuser: Client, duration):
 
     assert "must be a duration such as" in text_of(response)
     assert not Config.objects.exists()
+
+
+def test_it_tells_who_paused_a_queue(superuser: Client):
+    post(superuser, "config/mail/pause/", confirmed(reason="on fire"))
+
+    for path in ("config/", "config/mail/change/", "config/mail/resume/", "dashboard/"):
+        html = text_of(get(superuser, path))
+        assert "by root (admin)" in html, path
+        assert "on fire" in html, path
+
+
+def test_it_tells_who_changed_what_newest_first(superuser: Client):
+    queue.set_knob("timeout", 60, queue="mail", by="deploy@web1", now=NOW)
+    queue.set_knob("timeout", 5, by="deploy@web2", now=NOW)
+    post(superuser, "config/mail/change/", {"timeout": "90s"})
+    post(superuser, "config/mail/pause/", confirmed(reason="on fire"))
+
+    html = text_of(get(superuser, "config/mail/change/"))
+
+    places = [html.index(text) for text in ("paused: on fire", "timeout: 1m → 1m30s", "timeout: not set → 1m")]
+    assert places == sorted(places)
+    assert html.count("root (admin)") == 3
+    assert "deploy@web1" in html
+    assert "deploy@web2" not in html
+    assert "deploy@web2" in text_of(get(superuser, "config/*/change/"))
+    assert "Nothing was changed here yet." in text_of(get(superuser, "config/other/change/"))
+
+
+def test_it_tells_the_newest_of_a_long_history_and_how_to_see_the_rest(superuser: Client):
+    for number in range(CHANGES_SHOWN + 1):
+        queue.set_knob("timeout", number, queue="a&b", by="script", now=NOW)
+
+    html = text_of(get(superuser, "config/a&b/change/"))
+
+    assert html.count(">script</td>") == CHANGES_SHOWN
+    assert "queuectl config history --queue &#x27;a&amp;b&#x27; --limit 1000" in html
+
+
+def test_it_keeps_the_audit_of_the_admin_beside_the_history(superuser: Client):
+    post(superuser, "config/mail/change/", {"timeout": "90s"})
+    post(superuser, "config/mail/pause/", confirmed())
+    post(superuser, "config/mail/resume/", confirmed())
+
+    assert LogEntry.objects.count() == 3
+    assert ConfigChange.objects.filter(changed_by="root (admin)").count() == 3
 
 
 def test_it_resumes_a_paused_queue_once(superuser: Client):

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from jobs import queue
 from jobs.models import Attempt
 from jobs.states import Kind, State
 from tests.admin.pages import get, make_rows
@@ -30,6 +31,8 @@ def make_more(number: int) -> None:
         make_job(id=f"p{n}", queue=f"q{n % 3}")
         make_job(id=f"d{n}", state=State.DEAD, error=f"exit code {n % 4}", queue=f"q{n % 3}")
         make_job(id=f"t{n}", kind=Kind.TASK, task="a.b", command=None)
+        queue.pause(f"q{n}", now=NOW, by="anna")
+        queue.set_knob("timeout", n, queue="mail", now=NOW, by="anna")
         make_supervisor(id=100 + n, marker=f"m{n}", workers=[{"pid": n, "jobs": [f"p{n}"]}])
         Attempt.objects.create(job_id="dead1", fence=2 + n, number=2 + n, host="h", started_at=NOW)
 
@@ -51,6 +54,7 @@ PAGES = [
     "job/requeue/?state=dead",
     "job/delete/",
     "supervisor/stop/",
+    "config/mail/change/",
 ]
 
 
@@ -62,6 +66,8 @@ def test_it_asks_as_often_for_many_rows_as_for_few(superuser: Client, path):
 
     for prefix in ("x", "y", "z"):
         for n in range(10):
+            queue.pause(f"{prefix}{n}", now=NOW, by="anna")
+            queue.set_knob("timeout", n + 50, queue="mail", now=NOW, by="anna")
             make_job(id=f"{prefix}{n}", state=State.DEAD if prefix == "x" else State.PENDING, queue=f"q{n % 3}")
             make_supervisor(id=200 + ord(prefix) * 10 + n, marker=f"{prefix}{n}", workers=[{"pid": n, "jobs": ["p1"]}])
 

@@ -10,7 +10,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from jobs.admin.printable import one_line, printable
-from jobs.models import Attempt, Config, Job
+from jobs.models import Attempt, Config, ConfigChange, Job
 from jobs.states import Kind, State
 from tests.admin.pages import PAGES, get, make_rows, post, text_of
 from tests.clock import NOW
@@ -59,6 +59,9 @@ def make_nasty(text: str) -> None:
     make_job(id=f"t{name}", kind=Kind.TASK, state=State.DEAD, task=text, command=None, args=[text], kwargs={text: text})
     make_job(id=f"p{name}", state=State.PROCESSING, queue=name, command=text, supervisor=supervisor)
     Config.objects.create(queue=name, paused_at=NOW, paused_reason=text)
+    pause = {"until": None, "reason": text}
+    ConfigChange.objects.create(queue=name, key="paused", after=pause, changed_by=text, changed_at=NOW)
+    ConfigChange.objects.create(queue=name, key=text[:32], after=1, changed_by=text, changed_at=NOW)
     for job in Job.objects.exclude(pk__in=("waiting1",)):
         Attempt.objects.filter(job=job).delete()
         Attempt.objects.create(

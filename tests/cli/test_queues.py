@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jobs.cli.author import author
 from jobs.models import Config
 from tests.cli.command import ok, queuectl, refused
 from tests.factories import make_jobs
@@ -27,8 +28,12 @@ def test_it_pauses_with_a_reason_and_an_end():
     assert "UTC (in 1h); running jobs go on. Resume: queuectl queue resume mail\n" in text
     row = Config.objects.get(pk="mail")
     assert row.paused_reason == "provider is down"
-    assert "resumes in 59m5" in ok("queue", "list")
-    assert ": provider is down" in ok("queue", "list")
+    shown = ok("queue", "list")
+    assert f"by {author()} " in shown
+    assert ", resumes in 59m5" in shown
+    assert ": provider is down" in shown
+    (mail,) = json.loads(ok("queue", "list", "--json"))
+    assert mail["paused_by"] == author()
 
 
 def test_it_resumes():

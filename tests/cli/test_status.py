@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobs.models import Config
+from jobs import queue
 from jobs.states import State
 from tests.cli.command import Terminal, ok, queuectl
 from tests.cli.test_worker import make_living
@@ -67,10 +67,12 @@ def test_it_is_unhealthy_when_a_job_waits_too_long():
 
 def test_it_is_not_unhealthy_for_a_pause():
     make_job()
-    Config.objects.create(queue="default", paused_at=NOW, paused_reason="moving house")
+    queue.pause("default", now=NOW, reason="moving house", by="anna")
     done = queuectl("status", "--check")
     assert done.code == 0
-    assert done.out.startswith("paused  all due jobs wait in default, which is paused (moving house)\n")
+    assert done.out.startswith(
+        "paused  all due jobs wait in default, which is paused by anna since 2026-01-02 03:04:05 UTC: moving house\n"
+    )
 
 
 @pytest.mark.parametrize("flag", [[], ["--exact"]])

@@ -7,6 +7,7 @@ from django.db import OperationalError, transaction
 
 from jobs import new_job, queue, sql
 from jobs.database import atomic, connection
+from jobs.models import ALL_QUEUES, Config
 from jobs.queue import _announce
 from jobs.states import State
 from tests.clock import NOW
@@ -79,9 +80,9 @@ def test_a_batch_is_told_of_once_for_each_queue(told):
     [
         lambda: queue.requeue(["dead"], now=NOW),
         lambda: queue.cancel(["waiting"], now=NOW),
-        lambda: queue.set_knob("timeout", 3),
-        lambda: queue.unset_knob("timeout"),
-        lambda: queue.pause("letters", now=NOW),
+        lambda: queue.set_knob("timeout", 3, now=NOW, by="tests"),
+        lambda: queue.unset_knob("timeout", now=NOW, by="tests"),
+        lambda: queue.pause("letters", now=NOW, by="tests"),
         lambda: queue.request_stop(ids=None, grace_seconds=None, now=NOW),
     ],
 )
@@ -89,6 +90,7 @@ def test_what_people_ask_reaches_everybody(told, act):
     make_supervisor()
     make_job(id="dead", state=State.DEAD)
     make_job(id="waiting")
+    Config.objects.create(queue=ALL_QUEUES, timeout=9)
     act()
     assert told == ["*"]
 

@@ -122,22 +122,22 @@ def test_it_keeps_queues_apart_whatever_they_are_called():
 def test_it_leaves_the_jobs_of_a_paused_queue():
     make_job(id="a", queue="mail")
     make_job(id="b", queue="images")
-    queue.pause("mail", now=NOW, reason="the provider is down")
+    queue.pause("mail", now=NOW, reason="the provider is down", by="tests")
     assert _claimed_ids() == ["b"]
-    queue.resume("mail", now=NOW)
+    queue.resume("mail", now=NOW, by="tests")
     assert _claimed_ids() == ["a"]
 
 
 def test_it_claims_from_a_queue_whose_pause_is_over():
     make_job(queue="mail")
-    queue.pause("mail", now=NOW, until=after(seconds=60))
+    queue.pause("mail", now=NOW, until=after(seconds=60), by="tests")
     assert _claimed_ids(now=after(seconds=59)) == []
     assert _claimed_ids(now=after(seconds=60)) == ["job1"]
 
 
 def test_it_leaves_a_paused_queue_even_if_told_of_it():
     make_job(queue="mail")
-    queue.pause("mail", now=NOW)
+    queue.pause("mail", now=NOW, by="tests")
     assert _claimed_ids(queues=("mail",)) == []
 
 
@@ -164,7 +164,7 @@ def test_it_lets_no_queue_starve_behind_450_that_are_never_empty():
 
 @pytest.mark.parametrize(("own", "limit_seconds"), [(None, 60.0), (5.0, 5.0), (0.0, None)])
 def test_it_prefers_the_timeout_of_the_job_to_that_of_its_queue(own: float | None, limit_seconds: float | None):
-    queue.set_knob("timeout", 60, queue="default")
+    queue.set_knob("timeout", 60, queue="default", now=NOW, by="tests")
     make_job(timeout_seconds=own)
     assert turns.claim_one(make_supervisor()).timeout_seconds == limit_seconds
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import RestrictedError
 
-from jobs.models import Attempt, Config, Counter, Job, Supervisor
+from jobs.models import Attempt, Config, ConfigChange, Counter, Job, Supervisor
 from jobs.states import FINAL, Ending, Kind, State
 from tests.clock import NOW
 from tests.factories import make_job, make_supervisor
@@ -154,6 +154,18 @@ def test_it_refuses_two_settings_of_one_queue():
         Config.objects.bulk_create([Config(queue="mail")])
 
 
+@pytest.mark.parametrize("field", ["queue", "key", "changed_by"])
+def test_it_refuses_a_change_without_a_name(field: str):
+    change = {"queue": "mail", "key": "timeout", "after": 1, "changed_by": "anna", "changed_at": NOW}
+    with _refuses("jobs_configchange_named"):
+        ConfigChange.objects.create(**(change | {field: ""}))
+
+
+def test_it_refuses_a_change_of_nothing_to_nothing():
+    with _refuses("jobs_configchange_changes"):
+        ConfigChange.objects.create(queue="mail", key="timeout", changed_by="anna", changed_at=NOW)
+
+
 def test_it_refuses_two_counters_of_one_writer_and_minute():
     counter = {"minute": NOW, "queue": "default", "writer": 1}
     Counter.objects.create(**counter)
@@ -163,5 +175,5 @@ def test_it_refuses_two_counters_of_one_writer_and_minute():
 
 
 def test_it_names_every_constraint_after_its_table():
-    for model in (Job, Attempt, Supervisor, Counter):
+    for model in (Job, Attempt, Supervisor, Counter, ConfigChange):
         assert all(constraint.name.startswith(model._meta.db_table) for constraint in model._meta.constraints)

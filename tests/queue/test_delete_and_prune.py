@@ -112,10 +112,10 @@ def test_it_prunes_what_is_older_than_its_retention_and_not_what_is_just_that_ol
 
 
 def test_it_prefers_the_retention_of_the_queue_to_that_of_the_defaults():
-    queue.set_knob("retention", 60)
-    queue.set_knob("retention", 600, queue="long")
-    queue.set_knob("retention", 0, queue="none")
-    queue.set_knob("max_retries", 1, queue="other")
+    queue.set_knob("retention", 60, now=NOW, by="tests")
+    queue.set_knob("retention", 600, queue="long", now=NOW, by="tests")
+    queue.set_knob("retention", 0, queue="none", now=NOW, by="tests")
+    queue.set_knob("max_retries", 1, queue="other", now=NOW, by="tests")
     for name in ("long", "none", "other", "unknown"):
         make_job(id=name, queue=name, state=State.COMPLETED, finished_at=after(seconds=-300))
     _prune_all()
@@ -123,7 +123,7 @@ def test_it_prefers_the_retention_of_the_queue_to_that_of_the_defaults():
 
 
 def test_it_prunes_by_the_age_it_was_told_whatever_is_configured():
-    queue.set_knob("retention", 3_600, queue="long")
+    queue.set_knob("retention", 3_600, queue="long", now=NOW, by="tests")
     make_job(id="old", queue="long", state=State.COMPLETED, finished_at=after(seconds=-61))
     make_job(id="young", state=State.COMPLETED, finished_at=after(seconds=-60))
     assert _prune_all(older_than_seconds=60) == [1]

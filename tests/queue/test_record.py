@@ -78,7 +78,7 @@ def test_it_retries_a_failure_after_the_backoff(ending: Ending):
 
 
 def test_it_gives_jitter_the_number_it_was_given():
-    queue.set_knob("jitter", 1)
+    queue.set_knob("jitter", 1, now=NOW, by="tests")
     make_job()
     claim = turns.claim_one(make_supervisor())
     ended = [queue.Ended(claim=claim, outcome=make_outcome(ending=Ending.FAILED, finished_at=NOW))]
@@ -115,8 +115,8 @@ def test_it_uses_the_retries_of_the_job_then_of_its_queue_then_of_the_defaults(
 ):
     for value, name in ((of_queue, "default"), (of_all, None)):
         if value is not None:
-            queue.set_knob("max_retries", value, queue=name)
-    queue.set_knob("max_retries", 9, queue="another")
+            queue.set_knob("max_retries", value, queue=name, now=NOW, by="tests")
+    queue.set_knob("max_retries", 9, queue="another", now=NOW, by="tests")
     make_job(max_retries=own)
     assert len(_run_to_the_end(outcome=make_outcome(ending=Ending.FAILED))) == attempts
 
@@ -124,14 +124,14 @@ def test_it_uses_the_retries_of_the_job_then_of_its_queue_then_of_the_defaults(
 def test_it_applies_changed_settings_to_a_job_that_waits_for_its_retry():
     make_job()
     _run(outcome=make_outcome(ending=Ending.FAILED))
-    queue.set_knob("max_retries", 1)
+    queue.set_knob("max_retries", 1, now=NOW, by="tests")
     assert _run_to_the_end(outcome=make_outcome(ending=Ending.FAILED)) == ["dead"]
 
 
 def test_it_applies_settings_that_were_changed_while_the_job_ran():
     make_job()
     claim = turns.claim_one(make_supervisor())
-    queue.set_knob("backoff_base", 10)
+    queue.set_knob("backoff_base", 10, now=NOW, by="tests")
     turns.record(claim, outcome=make_outcome(ending=Ending.FAILED, finished_at=NOW))
     assert Job.objects.get().run_at == after(seconds=10)
 

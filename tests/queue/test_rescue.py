@@ -76,7 +76,7 @@ def test_it_cancels_what_a_person_had_cancelled(dead: Supervisor):
 
 
 def test_it_looks_up_the_retries_that_hold_now():
-    queue.set_knob("max_retries", 0)
+    queue.set_knob("max_retries", 0, now=NOW, by="tests")
     make_job()
     supervisor = make_supervisor()
     turns.claim(supervisor)

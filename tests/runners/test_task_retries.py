@@ -9,6 +9,7 @@ from jobs.models import Job
 from jobs.outcome import Advice
 from jobs.retry import POSTPONEMENTS_MAX
 from jobs.states import Ending, State
+from tests.clock import NOW
 from tests.tasks import running, samples
 from tests.tasks.running import claim_of
 
@@ -133,7 +134,7 @@ def test_the_job_ends_as_the_task_wants(name: str, state: State):
 
 @pytest.mark.django_db
 def test_a_policy_does_not_give_more_attempts_than_there_are():
-    queue.set_knob("max_retries", 1)
+    queue.set_knob("max_retries", 1, now=NOW, by="tests")
     samples.ask_policy.enqueue("seconds")
 
     running.attempt()

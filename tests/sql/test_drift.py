@@ -162,7 +162,7 @@ def supervisor(crowd: None, db: None) -> Supervisor:
 
 
 def _prune(supervisor: Supervisor) -> None:
-    queue.set_knob("retention", 60, queue="mail")
+    queue.set_knob("retention", 60, queue="mail", now=NOW, by="tests")
     list(queue.prune(policies=queue.load_policies(now=NOW), now=NOW))
 
 

@@ -13,6 +13,7 @@ from jobs.backend import JobsBackend
 from jobs.models import Job
 from jobs.states import State
 from jobs.tasks import api
+from tests.clock import NOW
 from tests.tasks import running, samples
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +124,7 @@ def test_it_does_not_call_the_end_what_will_be_run_again(heard: Heard):
 
 
 def test_it_goes_by_the_settings_of_the_queue_for_what_is_final(heard: Heard):
-    queue.set_knob("max_retries", 0)
+    queue.set_knob("max_retries", 0, now=NOW, by="tests")
     samples.fail.enqueue()
 
     running.attempt()

@@ -72,7 +72,7 @@ class Drain:
         assert [ran.queue for ran in drain()] == ["default"]
 
     def test_it_leaves_the_jobs_of_a_paused_queue(self):
-        queue.pause("letters", now=clock.now())
+        queue.pause("letters", now=clock.now(), by="tests")
         samples.write_letter.enqueue()
         assert drain(ahead=timedelta(days=1)) == []
 
