@@ -81,6 +81,8 @@ WAYS: dict[State, dict[str, Callable[[Job], object]]] = {
     State.SCHEDULED: {},
     State.PENDING: {
         "promote": lambda job: queue.promote(now=LATER),
+        "run now": lambda job: queue.run_now([job.pk], now=LATER),
+        "run all now": lambda job: list(queue.apply_to_all(queue.RUN_NOW, Job.objects.all(), now=LATER)),
         "requeue": lambda job: queue.requeue([job.pk], now=LATER),
         "retry_dead": lambda job: queue.retry_dead([job.pk], now=LATER),
         "requeue all": lambda job: list(queue.apply_to_all(queue.REQUEUE, Job.objects.all(), now=LATER)),

@@ -418,6 +418,7 @@ def test_it_says_that_a_job_is_not_due():
     failed = make_job(id="job2", state=State.FAILED, run_at=after(seconds=4), error="exit code 1")
     (reason,) = stats.why_waiting(failed, now=NOW)
     assert reason.text == ("attempt 1 failed: exit code 1; the next one is due 2026-01-02 03:04:09 UTC (in 4.0s)")
+    assert reason.remedy == "queuectl run-now job2"
 
 
 def test_it_says_what_stands_in_the_way():

@@ -19,7 +19,7 @@ from jobs import clock
 from jobs.admin import acting, columns, filters, job_page, output_page, search, settings_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.lists import JobList
-from jobs.admin.verbs import CANCEL, DELETE, REQUEUE, JobVerb
+from jobs.admin.verbs import CANCEL, DELETE, REQUEUE, RUN_NOW, JobVerb
 from jobs.models import Job
 from jobs.states import FINAL, WAITING, State
 
@@ -72,7 +72,7 @@ class JobAdminBase(QueueAdmin):
         """Return the verbs for everything that matches: without JavaScript, Django offers no way to say that."""
         query = request.GET.urlencode()
         return [
-            Tool(label=_("%(verb)s all…") % {"verb": verb.label}, url=f"{self.url(verb.name)}?{query}".rstrip("?"))
+            Tool(label=verb.label_all, url=f"{self.url(verb.name)}?{query}".rstrip("?"))
             for verb in self.verbs
             if acting.may(self, request, verb)
         ]
@@ -125,6 +125,9 @@ class JobAdminBase(QueueAdmin):
     def has_requeue_permission(self, request: HttpRequest) -> bool:
         return acting.may(self, request, REQUEUE)
 
+    def has_run_now_permission(self, request: HttpRequest) -> bool:
+        return acting.may(self, request, RUN_NOW)
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return acting.may(self, request, CANCEL)
 
@@ -140,8 +143,8 @@ class JobAdminBase(QueueAdmin):
 
 @admin.register(Job)
 class JobAdmin(JobAdminBase):
-    verbs = (REQUEUE, CANCEL, DELETE)
-    actions = ("requeue", "cancel", "delete_selected")
+    verbs = (REQUEUE, RUN_NOW, CANCEL, DELETE)
+    actions = ("requeue", "run_now", "cancel", "delete_selected")
     list_filter = (
         filters.StateFilter,
         filters.KindFilter,
@@ -167,6 +170,10 @@ class JobAdmin(JobAdminBase):
     @admin.action(description=_("Requeue selected jobs"), permissions=["requeue"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         return acting.from_list(self, request, REQUEUE)
+
+    @admin.action(description=_("Run selected jobs now"), permissions=["run_now"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        return acting.from_list(self, request, RUN_NOW)
 
     @admin.action(description=_("Cancel selected jobs"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:

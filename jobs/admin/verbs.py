@@ -30,6 +30,7 @@ class JobVerb:
     settled: Q | None = None
     settled_words: str | Promise = ""
     label: str | Promise
+    label_all: str | Promise
     title_one: str | Promise
     title: Any
     button: Any
@@ -47,6 +48,7 @@ REQUEUE = JobVerb(
     apply=queue.requeue,
     dated_by="finished_at",
     label=_("Requeue"),
+    label_all=_("Requeue all…"),
     title_one=_("Requeue %(id)s?"),
     title=ngettext_lazy("Requeue %(count)s job?", "Requeue %(count)s jobs?", "count"),
     button=ngettext_lazy("Requeue %(count)s job", "Requeue %(count)s jobs", "count"),
@@ -58,6 +60,25 @@ REQUEUE = JobVerb(
     log_words="requeued",
 )
 
+RUN_NOW = JobVerb(
+    name="run_now",
+    permission="jobs.requeue_job",
+    rule=queue.RUN_NOW,
+    apply=queue.run_now,
+    dated_by="enqueued_at",
+    label=_("Run now"),
+    label_all=_("Run all now…"),
+    title_one=_("Run %(id)s now?"),
+    title=ngettext_lazy("Run %(count)s job now?", "Run %(count)s jobs now?", "count"),
+    button=ngettext_lazy("Run %(count)s job now", "Run %(count)s jobs now", "count"),
+    done=_("%(count)s made due"),
+    consequence=_(
+        "They do not wait for their time any more and run as soon as a worker is free, after what is due already. "
+        "Failed jobs keep the attempts they have spent. A paused queue stays paused."
+    ),
+    log_words="made due",
+)
+
 CANCEL = JobVerb(
     name="cancel",
     permission="jobs.cancel_job",
@@ -67,6 +88,7 @@ CANCEL = JobVerb(
     settled=Q(state=State.PROCESSING, cancel_requested_at__isnull=False),
     settled_words=_("already asked to stop"),
     label=_("Cancel"),
+    label_all=_("Cancel all…"),
     title_one=_("Cancel %(id)s?"),
     title=ngettext_lazy("Cancel %(count)s job?", "Cancel %(count)s jobs?", "count"),
     button=ngettext_lazy("Cancel %(count)s job", "Cancel %(count)s jobs", "count"),
@@ -86,6 +108,7 @@ DELETE = JobVerb(
     apply=queue.delete,
     dated_by="finished_at",
     label=_("Delete"),
+    label_all=_("Delete all…"),
     title_one=_("Delete %(id)s?"),
     title=ngettext_lazy("Delete %(count)s job?", "Delete %(count)s jobs?", "count"),
     button=ngettext_lazy("Delete %(count)s job", "Delete %(count)s jobs", "count"),
@@ -103,6 +126,7 @@ RETRY_DEAD = JobVerb(
     apply=queue.retry_dead,
     dated_by="finished_at",
     label=REQUEUE.label,
+    label_all=REQUEUE.label_all,
     title_one=REQUEUE.title_one,
     title=ngettext_lazy("Requeue %(count)s dead job?", "Requeue %(count)s dead jobs?", "count"),
     button=REQUEUE.button,
@@ -118,6 +142,7 @@ DISCARD = JobVerb(
     apply=queue.discard,
     dated_by="finished_at",
     label=_("Discard"),
+    label_all=_("Discard all…"),
     title_one=_("Discard %(id)s?"),
     title=ngettext_lazy("Discard %(count)s dead job?", "Discard %(count)s dead jobs?", "count"),
     button=ngettext_lazy("Discard %(count)s job", "Discard %(count)s jobs", "count"),

@@ -1,4 +1,4 @@
-"""`queuectl retry`, `cancel` and `delete`: what a person does to jobs."""
+"""`queuectl retry`, `run-now`, `cancel` and `delete`: what a person does to jobs."""
 
 import shlex
 from argparse import Namespace
@@ -21,6 +21,14 @@ def configure(verbs: Verbs) -> None:
         examples=("queuectl retry job1", "queuectl retry job1 job2"),
     )
     report.add_ids(retry)
+    run_now = verbs.add(
+        "run-now",
+        _run_now,
+        summary="make jobs due that wait for their time",
+        about="Scheduled jobs, and failed ones whose next attempt is not due yet, become pending.",
+        examples=("queuectl run-now job1", "queuectl run-now job1 job2"),
+    )
+    report.add_ids(run_now)
     cancel = verbs.add(
         "cancel",
         _cancel,
@@ -46,6 +54,15 @@ def _retry(options: Namespace, output: Output) -> int:
 
 def retried(id_: str) -> str:
     return f"{id_} is pending again. Follow it: queuectl logs {shlex.quote(id_)} --follow"
+
+
+def _run_now(options: Namespace, output: Output) -> int:
+    done = queue.run_now(options.jobs, now=clock.now())
+    return report.print_report(done, output, _due)
+
+
+def _due(id_: str) -> str:
+    return f"{id_} is due now. Follow it: queuectl logs {shlex.quote(id_)} --follow"
 
 
 def _cancel(options: Namespace, output: Output) -> int:

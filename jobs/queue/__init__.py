@@ -40,6 +40,7 @@ from jobs.queue._people import DELETE as DELETE
 from jobs.queue._people import DISCARD as DISCARD
 from jobs.queue._people import REQUEUE as REQUEUE
 from jobs.queue._people import RETRY_DEAD as RETRY_DEAD
+from jobs.queue._people import RUN_NOW as RUN_NOW
 from jobs.queue._people import Report as Report
 from jobs.queue._people import Verb as Verb
 from jobs.queue._people import apply_to_all as apply_to_all
@@ -49,6 +50,7 @@ from jobs.queue._people import delete as delete
 from jobs.queue._people import discard as discard
 from jobs.queue._people import requeue as requeue
 from jobs.queue._people import retry_dead as retry_dead
+from jobs.queue._people import run_now as run_now
 from jobs.queue._prune import prune as prune
 from jobs.queue._rescue import claims_held as claims_held
 from jobs.queue._rescue import keys_held as keys_held

@@ -14,7 +14,7 @@ from jobs.new_job import shown
 from jobs.queue._again import again_after_conflict
 from jobs.queue._announce import announce
 from jobs.queue._prune import delete_jobs
-from jobs.states import FINAL, WAITING, State
+from jobs.states import DEFERRED, FINAL, WAITING, State
 
 JOBS_PER_TRANSACTION = 1_000  # a bulk verb that is killed has done whole batches, and may be repeated
 RACES_MAX = 3  # a job may move between two statements; it does not do so often
@@ -49,6 +49,11 @@ def requeue(ids: Sequence[str], *, now: datetime) -> Report:
 def retry_dead(ids: Sequence[str], *, now: datetime) -> Report:
     """Requeue dead jobs, and no others."""
     return _each(RETRY_DEAD, ids, now)
+
+
+def run_now(ids: Sequence[str], *, now: datetime) -> Report:
+    """Make jobs due that wait for their time: scheduled ones, and failed ones before their backoff is over."""
+    return _each(RUN_NOW, ids, now)
 
 
 def cancel(ids: Sequence[str], *, now: datetime) -> Report:
@@ -151,6 +156,12 @@ def _requeue(jobs: QuerySet[Job], now: datetime) -> int:
     return jobs.update(state=State.PENDING, run_at=now, **fresh)
 
 
+def _run_now(jobs: QuerySet[Job], now: datetime) -> int:
+    # One that is due already, with nobody there to promote it, keeps its place in line.
+    due_at = Case(When(run_at__gt=now, then=Value(now)), default=F("run_at"), output_field=DateTimeField())
+    return jobs.update(state=State.PENDING, run_at=due_at)
+
+
 def _cancel(jobs: QuerySet[Job], now: datetime) -> int:
     # One statement: a job that moved on between two would be missed by both.
     is_running = Q(state=State.PROCESSING)
@@ -174,6 +185,11 @@ RETRY_DEAD = Verb(
     states=frozenset({State.DEAD}),
     change=_requeue,
     refusal="only dead jobs can be retried here (queuectl retry {id} runs any finished job again)",
+)
+RUN_NOW = Verb(
+    states=DEFERRED,
+    change=_run_now,
+    refusal="only scheduled and failed jobs wait for their time",
 )
 CANCEL = Verb(
     states=WAITING | {State.PROCESSING},

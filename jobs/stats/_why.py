@@ -35,11 +35,12 @@ def why_waiting(job: Job, *, now: datetime) -> list[Reason]:
 
 
 def _not_due(job: Job, now: datetime) -> Reason:
-    due = _when(job.run_at, now)
+    due, sooner = _when(job.run_at, now), f"queuectl run-now {shlex.quote(job.pk)}"
     if job.state == State.SCHEDULED:
-        return Reason(code="scheduled", text=f"it is scheduled for {due}")
+        return Reason(code="scheduled", text=f"it is scheduled for {due}", remedy=sooner)
     error = f": {job.error}" if job.error else ""
-    return Reason(code="retry", text=f"attempt {job.attempts} failed{error}; the next one is due {due}")
+    text = f"attempt {job.attempts} failed{error}; the next one is due {due}"
+    return Reason(code="retry", text=text, remedy=sooner)
 
 
 def _obstacles(job: Job, now: datetime) -> Iterator[Reason]:

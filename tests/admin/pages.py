@@ -9,7 +9,7 @@ from django.test import Client
 
 from jobs.models import Attempt, Config, ConfigChange, Job, Supervisor
 from jobs.states import State
-from tests.clock import NOW
+from tests.clock import NOW, after
 from tests.factories import make_job, make_supervisor
 
 SEEN_AT = "2126-01-01T00:00:00Z"  # whatever there is was there when the page was shown
@@ -25,6 +25,8 @@ PAGES: dict[str, set[str]] = {
     "job/waiting1/settings/": {"view_job", "change_retry"},
     "job/requeue/": {"view_job", "requeue_job"},
     "job/requeue/?job=dead1": {"view_job", "requeue_job"},
+    "job/run_now/": {"view_job", "requeue_job"},
+    "job/run_now/?job=later1": {"view_job", "requeue_job"},
     "job/cancel/": {"view_job", "cancel_job"},
     "job/cancel/?job=waiting1": {"view_job", "cancel_job"},
     "job/delete/": {"view_job", "delete_job"},
@@ -59,6 +61,7 @@ def confirmed(**fields: Any) -> dict[str, Any]:
 CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "requeue": ("job/requeue/", confirmed(ids=json.dumps(["dead1"])), {"view_job", "requeue_job"}),
     "requeue all": ("job/requeue/?state=dead", confirmed(), {"view_job", "requeue_job"}),
+    "run now": ("job/run_now/?job=later1", confirmed(), {"view_job", "requeue_job"}),
     "cancel": ("job/cancel/?job=waiting1", confirmed(), {"view_job", "cancel_job"}),
     "delete": ("job/delete/?job=dead1", confirmed(), {"view_job", "delete_job"}),
     "requeue dead": ("deadjob/requeue/", confirmed(ids=json.dumps(["dead1"])), {"view_deadjob", "requeue_job"}),
@@ -80,6 +83,7 @@ def make_rows() -> None:
     supervisor = make_supervisor(id=1, workers=[{"pid": 5, "jobs": ["running1"], "rss_bytes": 1_000_000}])
     make_job(id="running1", state=State.PROCESSING, supervisor=supervisor)
     make_job(id="waiting1", state=State.PENDING)
+    make_job(id="later1", state=State.SCHEDULED, run_at=after(seconds=1e9))
     make_job(id="done1", state=State.COMPLETED, started_at=NOW, exit_code=0)
     make_job(id="dead1", state=State.DEAD, error="exit code 1", env={"API_TOKEN": "hunter2"}, cwd="/srv")
     Attempt.objects.create(

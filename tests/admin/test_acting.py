@@ -1,4 +1,4 @@
-"""Requeue, cancel, delete and discard: what is meant, the question, the change, the report and the trace."""
+"""Requeue, run now, cancel, delete and discard: what is meant, the question, the change, the report and the trace."""
 
 import json
 import re
@@ -225,6 +225,29 @@ def test_it_asks_a_running_job_to_stop_only_once(superuser: Client):
     assert Job.objects.get(pk="running").cancel_requested_at == NOW
     assert messages_of(one)[0] == "0 cancelled or asked to stop, 1 skipped (1 already asked to stop)."
     assert messages_of(everything)[-1] == "0 cancelled or asked to stop."
+
+
+def test_it_makes_jobs_due_that_wait_for_their_time(superuser: Client):
+    make_job(id="later", state=State.SCHEDULED, run_at=timezone.now() + timedelta(days=1))
+    make_job(id="retried", state=State.FAILED, run_at=timezone.now() + timedelta(hours=1))
+    make_job(id="due", state=State.PENDING)
+
+    page = text_of(get(superuser, "job/run_now/"))
+    response = post(superuser, "job/run_now/", confirmed())
+
+    assert "Run 2 jobs now?" in page
+    assert "1 job is left as it is: only scheduled and failed jobs wait for their time." in page
+    assert set(states().values()) == {"pending"}
+    assert not Job.objects.filter(run_at__gt=timezone.now()).exists()
+    assert messages_of(response) == ["2 made due, 1 skipped (1 pending)."]
+
+
+@pytest.mark.parametrize(("state", "is_offered"), [(State.FAILED, True), (State.SCHEDULED, True), (State.DEAD, False)])
+def test_it_offers_to_run_now_only_what_waits_for_its_time(superuser: Client, state, is_offered):
+    make_job(id="job1", state=state, run_at=timezone.now() + timedelta(days=1))
+
+    assert ('href="/admin/jobs/job/run_now/?job=job1"' in text_of(get(superuser, "job/job1/change/"))) is is_offered
+    assert "Run all now…" in text_of(get(superuser, "job/"))
 
 
 def test_it_never_deletes_what_waits_or_runs(superuser: Client):

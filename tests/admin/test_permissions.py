@@ -183,8 +183,8 @@ def test_it_changes_nothing_of_what_is_executed_through_the_page_of_retry_settin
 def test_it_offers_a_viewer_no_actions_and_an_operator_his(login: Login, operator: Client, path):
     assert "<option value=" not in text_of(get(login(*VIEW), path)).replace('<option value=""', "")
     assert len(
-        re.findall(r'<option value="(?:requeue|cancel|delete_selected|stop)"', text_of(get(operator, path)))
-    ) in {1, 2, 3}
+        re.findall(r'<option value="(?:requeue|run_now|cancel|delete_selected|stop)"', text_of(get(operator, path)))
+    ) in {1, 2, 4}
 
 
 def test_it_offers_no_tools_to_a_viewer(login: Login):

@@ -1,4 +1,4 @@
-"""`retry`, `cancel`, `delete`: exit codes that scripts can trust, and sentences for people."""
+"""`retry`, `run-now`, `cancel`, `delete`: exit codes that scripts can trust, and sentences for people."""
 
 import pytest
 
@@ -19,6 +19,21 @@ def test_it_retries_finished_jobs(before):
     make_job(state=before)
     assert ok("retry", "job1") == "job1 is pending again. Follow it: queuectl logs job1 --follow\n"
     assert state() == State.PENDING
+
+
+@pytest.mark.parametrize("before", [State.SCHEDULED, State.FAILED])
+def test_it_runs_now_what_waits_for_its_time(before):
+    make_job(state=before)
+    assert ok("run-now", "job1") == "job1 is due now. Follow it: queuectl logs job1 --follow\n"
+    assert state() == State.PENDING
+
+
+def test_it_does_not_run_now_what_is_finished_or_due():
+    make_job(state=State.DEAD)
+    make_job(id="job2")
+    message = refused("run-now", "job1", code=5)
+    assert message == "queuectl: job1 is dead; only scheduled and failed jobs wait for their time"
+    assert queuectl("run-now", "job2").code == 5
 
 
 def test_it_cancels_a_waiting_job():
