@@ -49,12 +49,12 @@ class Ending(TextChoices):
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.PENDING, State.CANCELLED}),
-    State.PENDING: frozenset({State.PROCESSING, State.CANCELLED}),
+    State.PENDING: frozenset({State.PROCESSING, State.SCHEDULED, State.CANCELLED}),
     State.PROCESSING: frozenset({State.COMPLETED, State.FAILED, State.DEAD, State.CANCELLED, State.PENDING}),
     State.FAILED: frozenset({State.PENDING, State.CANCELLED}),
-    State.COMPLETED: frozenset({State.PENDING}),
-    State.DEAD: frozenset({State.PENDING}),
-    State.CANCELLED: frozenset({State.PENDING}),
+    State.COMPLETED: frozenset({State.PENDING, State.SCHEDULED}),
+    State.DEAD: frozenset({State.PENDING, State.SCHEDULED}),
+    State.CANCELLED: frozenset({State.PENDING, State.SCHEDULED}),
 }
 
 WAITING = frozenset({State.SCHEDULED, State.PENDING, State.FAILED})  # may be cancelled without asking a worker

@@ -1,11 +1,14 @@
 """States: the table of transitions, and that the public functions of `queue` obey it to the letter."""
 
+import contextlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from jobs import queue
+from jobs.errors import WrongState
 from jobs.models import Job
 from jobs.outcome import Advice
 from jobs.states import DEFERRED, FINAL, TRANSITIONS, WAITING, Ending, State
@@ -13,7 +16,7 @@ from tests.clock import NOW, after
 from tests.factories import make_claim, make_job, make_outcome, make_supervisor
 from tests.queue import turns
 
-LATER = after(seconds=3_600)
+LATER, EVEN_LATER = after(seconds=3_600), after(seconds=7_200)
 
 
 def test_it_has_a_row_for_every_state():
@@ -46,7 +49,7 @@ def test_it_promotes_exactly_what_is_deferred():
 
 
 def test_it_requeues_exactly_what_is_final():
-    assert all(TRANSITIONS[state] == {State.PENDING} for state in FINAL)
+    assert all(TRANSITIONS[state] == {State.PENDING, State.SCHEDULED} for state in FINAL)
 
 
 @pytest.mark.parametrize("names", [State, Ending])
@@ -71,14 +74,34 @@ def _cancel_and_end(job: Job) -> None:
     _record(job, ending=Ending.FAILED)
 
 
+def _put_off(job: Job) -> None:
+    if job.state in DEFERRED:
+        return  # only its time changes
+    with contextlib.suppress(WrongState):
+        queue.change_settings(job.pk, fields={"run_at": EVEN_LATER}, fence=job.fence, now=LATER)
+
+
+def _make_due(job: Job) -> None:
+    with contextlib.suppress(WrongState):
+        queue.change_settings(job.pk, fields={"run_at": None}, fence=job.fence, now=LATER)
+
+
+def _change_and_requeue(job: Job, run_at: datetime | None) -> None:
+    with contextlib.suppress(WrongState):
+        queue.change_and_requeue(job.pk, fields={"run_at": run_at}, fence=job.fence, now=LATER)
+
+
 def _rescue(job: Job) -> None:
     if job.supervisor is not None:
         queue.rescue(supervisor=job.supervisor, now=LATER)
 
 
-# Everything that can bring a job into a state. Nothing brings one back to `scheduled`.
+# Everything that can bring a job into a state.
 WAYS: dict[State, dict[str, Callable[[Job], object]]] = {
-    State.SCHEDULED: {},
+    State.SCHEDULED: {
+        "put off": _put_off,
+        "requeue for later": lambda job: _change_and_requeue(job, EVEN_LATER),
+    },
     State.PENDING: {
         "promote": lambda job: queue.promote(now=LATER),
         "run now": lambda job: queue.run_now([job.pk], now=LATER),
@@ -87,6 +110,8 @@ WAYS: dict[State, dict[str, Callable[[Job], object]]] = {
         "retry_dead": lambda job: queue.retry_dead([job.pk], now=LATER),
         "requeue all": lambda job: list(queue.apply_to_all(queue.REQUEUE, Job.objects.all(), now=LATER)),
         "retry all": lambda job: list(queue.apply_to_all(queue.RETRY_DEAD, Job.objects.all(), now=LATER)),
+        "make due": _make_due,
+        "change and requeue": lambda job: _change_and_requeue(job, None),
         "release": lambda job: _record(job, ending=Ending.RELEASED),
         "give back": _give_back,
     },

@@ -10,7 +10,6 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import Error
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils import timezone
@@ -18,13 +17,12 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs import clock, moments, sql
-from jobs.admin import bulk, confirm
+from jobs import clock, moments
+from jobs.admin import bulk, confirm, outage
 from jobs.admin.base import QueueAdmin
 from jobs.admin.paging import Count, capped_count
 from jobs.admin.printable import one_line
 from jobs.admin.verbs import JobVerb
-from jobs.database import connection
 
 NAMED = "job"  # the parameter that names one job, on its way from the job's page
 IDS = "ids"  # the field that carries the ticked jobs, all in one: a field per row would meet Django's limit of 1,000
@@ -55,15 +53,8 @@ def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpRe
         return HttpResponseRedirect(model_admin.url("changelist") + "?e=1")
     if not confirm.is_confirmed(request):
         return _ask(model_admin, request, verb, selection)
-    try:
-        done = bulk.carry_out(verb, selection, user=request.user, now=clock.now())
-    except Error as error:
-        unavailable = sql.for_connection(connection).explain(error)
-        if unavailable is None:
-            raise
-        messages.error(request, str(unavailable))
-    else:
-        _report(request, verb, done)
+    with outage.told(request):
+        _report(request, verb, bulk.carry_out(verb, selection, user=request.user, now=clock.now()))
     return HttpResponseRedirect(_back_url(model_admin, request, selection))
 
 

@@ -79,11 +79,15 @@ class JobAdminBase(QueueAdmin):
 
     def tools_of_job(self, request: HttpRequest, job: Job) -> list[Tool]:
         """Return the verbs that apply to this job now."""
-        return [
+        tools = [
             Tool(label=verb.label, url=f"{self.url(verb.name)}?{urlencode({acting.NAMED: job.pk})}")
             for verb in self.verbs
             if job.state in verb.rule.states and acting.may(self, request, verb)
         ]
+        if settings_page.may(self, request, job.state):
+            label = _("Change and requeue") if job.state in FINAL else _("Change settings")
+            tools.append(Tool(label=label, url=self.url("settings", job.pk)))
+        return tools
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -114,13 +118,17 @@ class JobAdminBase(QueueAdmin):
     def get_urls(self) -> list[URLPattern]:
         verbs = [self.route(f"{verb.name}/", self._view_of(verb), verb.name) for verb in self.verbs]
         output = self.route("<path:object_id>/output/<int:fence>/", self.output_view, "output")
-        return [*verbs, output, *super().get_urls()]
+        settings = self.route("<path:object_id>/settings/", self.settings_view, "settings")
+        return [*verbs, output, settings, *super().get_urls()]
 
     def _output_url(self, job_id: str, fence: int) -> str:
         return self.url("output", job_id, str(fence))
 
     def output_view(self, request: HttpRequest, object_id: str, fence: int) -> HttpResponse:
         return output_page.view(self, request, unquote(object_id), fence)
+
+    def settings_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return settings_page.view(self, request, unquote(object_id))
 
     def has_requeue_permission(self, request: HttpRequest) -> bool:
         return acting.may(self, request, REQUEUE)
@@ -183,16 +191,3 @@ class JobAdmin(JobAdminBase):
     @admin.action(description=_("Delete selected jobs"), permissions=["discard"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         return acting.from_list(self, request, DELETE)
-
-    def tools_of_job(self, request: HttpRequest, job: Job) -> list[Tool]:
-        tools = super().tools_of_job(request, job)
-        if job.state in WAITING and settings_page.may(self, request):
-            tools.append(Tool(label=_("Retry settings"), url=self.url("settings", job.pk)))
-        return tools
-
-    def get_urls(self) -> list[URLPattern]:
-        settings = self.route("<path:object_id>/settings/", self.settings_view, "settings")
-        return [settings, *super().get_urls()]
-
-    def settings_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return settings_page.view(self, request, unquote(object_id))

@@ -32,7 +32,8 @@ class KnobField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
-            return bool(self.clean(data) != initial)
+            before = self.clean(initial) if isinstance(initial, str) else initial
+            return bool(self.clean(data) != before)
         except ValidationError:
             return True
 

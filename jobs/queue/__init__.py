@@ -45,7 +45,6 @@ from jobs.queue._people import Report as Report
 from jobs.queue._people import Verb as Verb
 from jobs.queue._people import apply_to_all as apply_to_all
 from jobs.queue._people import cancel as cancel
-from jobs.queue._people import change_settings as change_settings
 from jobs.queue._people import delete as delete
 from jobs.queue._people import discard as discard
 from jobs.queue._people import requeue as requeue
@@ -55,6 +54,8 @@ from jobs.queue._prune import prune as prune
 from jobs.queue._rescue import claims_held as claims_held
 from jobs.queue._rescue import keys_held as keys_held
 from jobs.queue._rescue import rescue as rescue
+from jobs.queue._settings import change_and_requeue as change_and_requeue
+from jobs.queue._settings import change_settings as change_settings
 from jobs.queue._supervisors import Requests as Requests
 from jobs.queue._supervisors import forget_old as forget_old
 from jobs.queue._supervisors import gone_with_jobs as gone_with_jobs

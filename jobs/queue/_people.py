@@ -1,14 +1,13 @@
 """What people do to jobs. Each verb is a guarded UPDATE or DELETE; what it did not match, it did not touch."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 
-from jobs import new_job
-from jobs.errors import InvalidInput, NotFound, QueueError, WrongState
+from jobs.errors import NotFound, QueueError, WrongState
 from jobs.models import Job
 from jobs.new_job import shown
 from jobs.queue._again import again_after_conflict
@@ -18,7 +17,8 @@ from jobs.states import DEFERRED, FINAL, WAITING, State
 
 JOBS_PER_TRANSACTION = 1_000  # a bulk verb that is killed has done whole batches, and may be repeated
 RACES_MAX = 3  # a job may move between two statements; it does not do so often
-UNUSED_COMMAND = "true"  # stands in where only the settings of a job are checked
+# What a requeue resets. The fence stays, so nothing of the old run can touch the new one.
+AFRESH: dict[str, Any] = {"attempts": 0, "postponements": 0, "finished_at": None, "cancel_requested_at": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +39,7 @@ class Verb:
 
 
 def requeue(ids: Sequence[str], *, now: datetime) -> Report:
-    """Put final jobs back to pending with all their attempts ahead; what they did before stays in their history.
-
-    The fence stays, so nothing of the old run can touch the new one.
-    """
+    """Put final jobs back to pending with all their attempts ahead; what they did before stays in their history."""
     return _each(REQUEUE, ids, now)
 
 
@@ -69,38 +66,6 @@ def delete(ids: Sequence[str], *, now: datetime) -> Report:
 def discard(ids: Sequence[str], *, now: datetime) -> Report:
     """Delete dead jobs with their history."""
     return _each(DISCARD, ids, now)
-
-
-CHANGEABLE = ("queue", "priority", "max_retries", "timeout")
-
-
-def change_settings(id_: str, *, fields: Mapping[str, Any], now: datetime) -> None:
-    """Replace how a waiting job is executed: its queue, priority, max_retries and timeout; None is not set.
-
-    `fields` are keys of the JSON form, read as `enqueue` reads them. Raise InvalidInput, NotFound or WrongState. What
-    is executed cannot be changed, here or anywhere.
-    """
-    for name in fields:
-        if name not in CHANGEABLE:
-            raise InvalidInput(shown(name), f"cannot be changed; only {', '.join(CHANGEABLE)} can")
-    # Checked as part of a whole job, so that no second reading of these fields can drift from the first.
-    wanted = new_job.from_fields({**fields, "command": UNUSED_COMMAND}, now=now)
-    changed = Job.objects.filter(pk=id_, state__in=sorted(WAITING)).update(
-        queue=wanted.queue,
-        priority=wanted.priority,
-        max_retries=wanted.max_retries,
-        timeout_seconds=wanted.timeout_seconds,
-    )
-    if not changed:
-        raise _unchangeable(id_)
-    announce()
-
-
-def _unchangeable(id_: str) -> QueueError:
-    state = Job.objects.filter(pk=id_).values_list("state", flat=True).first()
-    if state is None:
-        return NotFound(f"there is no job {shown(id_)}")
-    return WrongState(f"{shown(id_)} is {state}; only the settings of waiting jobs can be changed")
 
 
 def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[int]:
@@ -152,14 +117,16 @@ def _change(verb: Verb, jobs: QuerySet[Job], now: datetime) -> int:
 
 
 def _requeue(jobs: QuerySet[Job], now: datetime) -> int:
-    fresh: dict[str, Any] = {"attempts": 0, "postponements": 0, "finished_at": None, "cancel_requested_at": None}
-    return jobs.update(state=State.PENDING, run_at=now, **fresh)
+    return jobs.update(state=State.PENDING, run_at=now, **AFRESH)
 
 
 def _run_now(jobs: QuerySet[Job], now: datetime) -> int:
-    # One that is due already, with nobody there to promote it, keeps its place in line.
-    due_at = Case(When(run_at__gt=now, then=Value(now)), default=F("run_at"), output_field=DateTimeField())
-    return jobs.update(state=State.PENDING, run_at=due_at)
+    return jobs.update(state=State.PENDING, run_at=due_at(now))
+
+
+def due_at(now: datetime) -> Case:
+    """Return the `run_at` of a job that waits no longer. One that is due already keeps its place in line."""
+    return Case(When(run_at__gt=now, then=Value(now)), default=F("run_at"), output_field=DateTimeField())
 
 
 def _cancel(jobs: QuerySet[Job], now: datetime) -> int:

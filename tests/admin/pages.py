@@ -23,6 +23,7 @@ PAGES: dict[str, set[str]] = {
     "job/dead1/output/1/": {"view_job", "view_output"},
     "job/dead1/output/1/?download=1": {"view_job", "view_output"},
     "job/waiting1/settings/": {"view_job", "change_retry"},
+    "job/dead1/settings/": {"view_job", "change_retry", "requeue_job"},
     "job/requeue/": {"view_job", "requeue_job"},
     "job/requeue/?job=dead1": {"view_job", "requeue_job"},
     "job/run_now/": {"view_job", "requeue_job"},
@@ -33,6 +34,7 @@ PAGES: dict[str, set[str]] = {
     "job/delete/?job=dead1": {"view_job", "delete_job"},
     "deadjob/": {"view_deadjob"},
     "deadjob/dead1/change/": {"view_deadjob"},
+    "deadjob/dead1/settings/": {"view_deadjob", "change_retry", "requeue_job"},
     "deadjob/dead1/output/1/": {"view_deadjob", "view_output"},
     "deadjob/requeue/": {"view_deadjob", "requeue_job"},
     "deadjob/discard/": {"view_deadjob", "delete_job"},
@@ -57,6 +59,14 @@ def confirmed(**fields: Any) -> dict[str, Any]:
     return {"confirmed": "yes", "seen_at": SEEN_AT, **fields}
 
 
+def settings(**fields: str) -> dict[str, Any]:
+    """Return what the page of a job's settings posts; by default of a waiting job that never ran, as it is."""
+    shown = {"queue": "default", "priority": "0"}
+    empty = dict.fromkeys(("run_at", "max_retries", "backoff_base", "backoff_max", "timeout"), "")
+    initial = {f"initial-{name}": value for name, value in (shown | empty).items()}
+    return {"way": "save", "fence": "0", **initial, **shown, **empty, **fields}
+
+
 # Every request that changes something: its path, what it posts, and what is needed for it.
 CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "requeue": ("job/requeue/", confirmed(ids=json.dumps(["dead1"])), {"view_job", "requeue_job"}),
@@ -68,8 +78,18 @@ CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "discard": ("deadjob/discard/?job=dead1", confirmed(), {"view_deadjob", "delete_job"}),
     "retry settings": (
         "job/waiting1/settings/",
-        {"queue": "other", "priority": "5", "max_retries": "1", "timeout": ""},
+        settings(queue="other", priority="5"),
         {"view_job", "change_retry"},
+    ),
+    "settings and requeue": (
+        "job/dead1/settings/",
+        settings(way="requeue", fence="1", priority="5"),
+        {"view_job", "change_retry", "requeue_job"},
+    ),
+    "dead settings and requeue": (
+        "deadjob/dead1/settings/",
+        settings(way="requeue", fence="1"),
+        {"view_deadjob", "change_retry", "requeue_job"},
     ),
     "knobs": ("config/mail/change/", {"max_retries": "9"}, {"change_config"}),
     "pause": ("config/mail/pause/", confirmed(reason="x"), {"view_config", "pause_queue"}),

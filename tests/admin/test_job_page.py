@@ -1,17 +1,15 @@
-"""A job's page: facts, why it waits, timeline, attempts and output; and the page of its retry settings."""
+"""A job's page: facts, why it waits, timeline, attempts and output."""
 
 from datetime import timedelta
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from jobs import queue
-from jobs.models import Attempt, Job
+from jobs.models import Attempt
 from jobs.states import Kind, State
 from tests.admin.conftest import VIEW, Login
-from tests.admin.pages import get, make_rows, messages_of, post, text_of
+from tests.admin.pages import get, make_rows, text_of
 from tests.clock import NOW, after
 from tests.factories import make_job
 
@@ -215,96 +213,5 @@ def test_it_offers_the_verbs_that_apply_now(superuser: Client):
     assert "cancel/?job=dead1" not in dead
     assert "cancel/?job=running1" in running
     assert "delete/?job=running1" not in running
-    assert "/settings/" not in running + dead
-
-
-def test_it_changes_the_retry_settings_of_a_waiting_job(superuser: Client):
-    make_rows()
-    asked = {"queue": "mail", "priority": "-7", "max_retries": "2", "timeout": "1m30s"}
-
-    response = post(superuser, "job/waiting1/settings/", asked)
-
-    job = Job.objects.get(pk="waiting1")
-    assert (job.queue, job.priority, job.max_retries, job.timeout_seconds) == ("mail", -7, 2, 90.0)
-    assert response.headers["Location"] == "/admin/jobs/job/waiting1/change/"
-    message = LogEntry.objects.get().change_message
-    assert message == "queue: default → mail; priority: 0 → -7; max_retries: None → 2; timeout: None → 90.0"
-
-
-def test_it_shows_the_settings_as_a_person_would_type_them(superuser: Client):
-    make_job(id="own", timeout_seconds=5_400.0, max_retries=0)
-
-    html = text_of(get(superuser, "job/own/settings/"))
-
-    assert 'value="1h30m"' in html
-    assert 'name="max_retries" value="0"' in html
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "words"),
-    [
-        ("queue", "", "This field is required."),
-        ("queue", "a b", "queue: must be printable and without spaces"),
-        ("queue", "*", "queue: must not be *"),
-        ("queue", "-x", "queue: must not start with a dash"),
-        ("priority", "101", "priority: must be a whole number from -100 to 100"),
-        ("priority", "1.5", "priority: must be a whole number from -100 to 100"),
-        ("priority", "x" * 5_000, "priority: must be a whole number from -100 to 100"),
-        ("priority", "9" * 5_000, "priority: must be a whole number from -100 to 100"),
-        ("max_retries", "-1", "max_retries: must be from 0 to 1000"),
-        ("max_retries", "nan", "max_retries: must be a number"),
-        ("max_retries", "1.5", "max_retries: must be a whole number"),
-        ("timeout", "soon", "timeout: must be a duration such as"),
-        ("timeout", "-1s", "timeout: must be a duration such as"),
-        ("timeout", "9999d", "timeout: must be from 0 to"),
-    ],
-)
-def test_it_refuses_wrong_settings_in_the_words_of_the_command_line(superuser: Client, field, value, words):
-    make_rows()
-    before = list(Job.objects.values())
-    sound = {"queue": "default", "priority": "0", "max_retries": "", "timeout": ""}
-
-    response = post(superuser, "job/waiting1/settings/", sound | {field: value})
-
-    assert response.status_code == 200
-    assert words in text_of(response)
-    assert list(Job.objects.values()) == before
-
-
-@pytest.mark.parametrize("id_", ["running1", "dead1", "done1"])
-def test_it_does_not_change_the_settings_of_a_job_that_runs_or_is_done(superuser: Client, id_):
-    make_rows()
-    before = list(Job.objects.values())
-
-    response = post(
-        superuser, f"job/{id_}/settings/", {"queue": "mail", "priority": "0", "max_retries": "", "timeout": ""}
-    )
-
-    assert "only waiting jobs can be changed" in messages_of(response)[0]
-    assert list(Job.objects.values()) == before
-
-
-def test_it_says_so_when_the_job_started_between_form_and_answer(superuser: Client, monkeypatch):
-    make_job(id="waiting")
-    real = queue.change_settings
-
-    def late(id_: str, **kwargs) -> None:
-        Job.objects.filter(pk=id_).update(state=State.DEAD, finished_at=NOW)
-        real(id_, **kwargs)
-
-    monkeypatch.setattr(queue, "change_settings", late)
-
-    response = post(
-        superuser, "job/waiting/settings/", {"queue": "mail", "priority": "0", "max_retries": "", "timeout": ""}
-    )
-
-    assert messages_of(response) == ["waiting is dead; only the settings of waiting jobs can be changed"]
-    assert not LogEntry.objects.exists()
-
-
-def test_it_logs_nothing_where_nothing_was_changed(superuser: Client):
-    make_rows()
-
-    post(superuser, "job/waiting1/settings/", {"queue": "default", "priority": "0", "max_retries": "", "timeout": ""})
-
-    assert not LogEntry.objects.exists()
+    assert "/settings/" in dead
+    assert "/settings/" not in running

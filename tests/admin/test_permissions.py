@@ -8,7 +8,7 @@ from django.test import Client
 
 from jobs.models import Job
 from tests.admin.conftest import OPERATE, VIEW, Login, browser_of
-from tests.admin.pages import CHANGES, PAGES, everything, get, make_rows, post, text_of
+from tests.admin.pages import CHANGES, PAGES, everything, get, make_rows, post, settings, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +155,7 @@ def test_it_changes_no_field_of_a_row_by_a_crafted_post(superuser: Client, path)
 
 
 def test_it_changes_nothing_of_what_is_executed_through_the_page_of_retry_settings(superuser: Client):
-    settings = {"queue": "mail", "priority": "1", "max_retries": "", "timeout": ""}
+    asked = settings(queue="mail", priority="1")
     crafted = {
         "command": "touch /tmp/owned",
         "cwd": "/",
@@ -165,7 +165,7 @@ def test_it_changes_nothing_of_what_is_executed_through_the_page_of_retry_settin
         "state": "dead",
     }
 
-    assert post(superuser, "job/waiting1/settings/", settings | crafted).status_code == 302
+    assert post(superuser, "job/waiting1/settings/", asked | crafted).status_code == 302
 
     job = Job.objects.get(pk="waiting1")
     assert (job.command, job.cwd, job.env, job.task, job.signature, job.state) == (

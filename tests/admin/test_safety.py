@@ -117,10 +117,11 @@ def test_it_has_nothing_inline_on_any_page(superuser: Client, path):
 def test_it_has_nothing_inline_on_a_page_that_refuses(superuser: Client, path):
     make_rows()
     nasty = dict.fromkeys(
-        ("queue", "priority", "max_retries", "timeout", "duration", "reason"), "<script>alert(1)</script>"
+        ("queue", "priority", "run_at", "max_retries", "backoff_base", "timeout", "duration", "reason"),
+        "<script>alert(1)</script>",
     )
 
-    html = text_of(post(superuser, path, nasty | {"confirmed": "yes"}))
+    html = text_of(post(superuser, path, nasty | {"confirmed": "yes", "way": "save", "fence": "0"}))
 
     assert inline_of(html) == []
 

@@ -1,17 +1,14 @@
 """Settings that people change: what holds for a queue, pausing it, and changing one job's own."""
 
 import math
-from typing import Any
 
 import pytest
 
 from jobs import conf, queue
-from jobs.errors import InvalidInput, NotFound, WrongState
-from jobs.models import Config, Job
+from jobs.errors import InvalidInput, NotFound
+from jobs.models import Config
 from jobs.retry import Policy
-from jobs.states import WAITING, State
 from tests.clock import NOW, after
-from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -172,43 +169,3 @@ def test_it_reads_all_settings_with_one_query(django_assert_num_queries):
         policies = queue.load_policies(now=NOW)
         assert [policies.timeout_seconds(f"queue{number}") for number in range(5)] == [None, 1, 2, 3, 4]
         assert policies.retry("queue1").max_retries == 3
-
-
-@pytest.mark.parametrize("state", sorted(WAITING))
-def test_it_changes_how_a_waiting_job_is_executed(state: State):
-    make_job(state=state, max_retries=1)
-    queue.change_settings("job1", fields={"queue": "mail", "priority": 5, "timeout": "10m"}, now=NOW)
-    job = Job.objects.get()
-    assert (job.queue, job.priority, job.timeout_seconds, job.max_retries) == ("mail", 5, 600, None)
-    assert (job.state, job.command) == (state, "true")
-
-
-@pytest.mark.parametrize("state", sorted(set(State) - WAITING))
-def test_it_does_not_change_a_job_that_does_not_wait(state: State):
-    make_job(state=state)
-    with pytest.raises(WrongState, match=f"job1 is {state}"):
-        queue.change_settings("job1", fields={"priority": 5}, now=NOW)
-    assert Job.objects.get().priority == 0
-
-
-def test_it_changes_nothing_of_a_job_that_is_not_there():
-    with pytest.raises(NotFound):
-        queue.change_settings("nobody", fields={"priority": 5}, now=NOW)
-
-
-@pytest.mark.parametrize("fields", [{"priority": 101}, {"queue": "*"}, {"max_retries": -1}, {"timeout": "x"}, {"a": 1}])
-def test_it_refuses_wrong_settings_of_a_job_and_changes_nothing(fields: dict[str, Any]):
-    make_job()
-    with pytest.raises(InvalidInput):
-        queue.change_settings("job1", fields={"priority": 5} | fields, now=NOW)
-    assert Job.objects.get().priority == 0
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"command": "rm"}, {"run_at": "2026-01-05T00:00:00Z"}, {"delay": 5}, {"id": "job2"}, {"cwd": "/"}, {"env": {}}],
-)
-def test_it_refuses_to_change_what_it_cannot_change(fields: dict[str, Any]):
-    make_job()
-    with pytest.raises(InvalidInput):
-        queue.change_settings("job1", fields=fields, now=NOW)
