@@ -7,7 +7,7 @@ READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 
-.PHONY: help run test bench lint types layers migrations docs check format clean
+.PHONY: help run test bench soak lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ test: $(READY) ## the tests
 
 bench: $(BENCH_READY) ## the benchmarks, 20 minutes; BENCH="--only drain --systems queuectl,huey" chooses
 	@$(PYTHON) -m benchmarks $(BENCH)
+
+soak: $(BENCH_READY) ## an hour of mixed load on each database: what stays flat; MINUTES=2 to see that it works
+	@$(PYTHON) -m benchmarks.soak --minutes $(or $(MINUTES),60)
 
 lint: $(READY) ## style and formatting
 	@$(PYTHON) -m ruff check .

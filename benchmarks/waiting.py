@@ -51,7 +51,7 @@ def measure(session: Session, size: Size) -> Figures:
     time.sleep(size.rest_seconds)
     pids = [worker.pid for worker in session.workers]
     idle = _idle_percent(pids, size.idle_seconds)
-    memory = sum(_pss_bytes(pid) for pid in family(pids)) / 1e6
+    memory = sum(pss_bytes(pid) for pid in family(pids)) / 1e6
     session.stop_workers()
     found = marks.read(session.marks)
     marks.refuse_inexact(found, range(first))
@@ -68,10 +68,10 @@ def family(pids: Iterable[int]) -> Iterator[int]:
     """Yield the processes and all their descendants."""
     for pid in pids:
         yield pid
-        yield from family(_children(pid))
+        yield from family(children(pid))
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     found: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         found += map(int, path.read_text().split())
@@ -91,7 +91,7 @@ def _cpu_seconds(pid: int) -> float:
     return sum(int(path.read_text().split()[0]) for path in paths) / 1e9
 
 
-def _pss_bytes(pid: int) -> int:
+def pss_bytes(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
