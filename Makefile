@@ -6,8 +6,9 @@ PYTHON := .venv/bin/python
 READY := .venv/.ready
 DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
+BROWSER_READY := .venv/.browser-ready
 
-.PHONY: help run test bench soak lint types layers migrations docs check format clean
+.PHONY: help run test browser bench soak lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +18,9 @@ run: $(READY) ## the demonstration: the site with its admin, two workers, sample
 
 test: $(READY) ## the tests
 	@$(PYTHON) -m pytest
+
+browser: $(BROWSER_READY) ## the admin in a real browser: Debian's chromium, or the one that CHROMIUM names
+	@$(PYTHON) -m pytest --numprocesses=2 tests/browser
 
 bench: $(BENCH_READY) ## the benchmarks, 20 minutes; BENCH="--only drain --systems queuectl,huey" chooses
 	@$(PYTHON) -m benchmarks $(BENCH)
@@ -59,6 +63,10 @@ $(READY): pyproject.toml requirements.txt
 $(DOCS_READY): $(READY)
 	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group docs
 	@touch $(DOCS_READY)
+
+$(BROWSER_READY): $(READY)
+	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group browser
+	@touch $(BROWSER_READY)
 
 $(BENCH_READY): $(READY)
 	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group bench

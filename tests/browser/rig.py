@@ -1,0 +1,142 @@
+"""A real browser on the pages of the admin: which one, what it complained about, and how a person uses it.
+
+Nothing here, nor in the tests, imports Playwright when it is imported itself: without it the tests are still collected,
+and skipped in one line.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from tests.browser import strict
+
+WIDE = {"width": 1280, "height": 800}
+NARROW = {"width": 360, "height": 740}
+# Django labels its search field with a picture of a magnifying glass, which has a text; axe wants to see one.
+KNOWN_BARRIERS = {("label-title-only", "#searchbar")}
+PATIENCE_MS = 10_000.0  # a loaded machine is slow; what takes longer has failed
+
+# Light on dark, or dark on light: of a colour's three channels.
+_LUMINANCE = """element => {
+    const channels = getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number);
+    return channels.reduce((sum, value) => sum + value, 0) / 3;
+}"""
+
+
+def lack() -> str | None:
+    """Return what is missing on this machine to run these tests, None if nothing is. In CI a browser must be there."""
+    if find_spec("playwright") is None:
+        return "no Playwright: `make browser` installs it and runs these tests"
+    if chromium_path() is None and os.environ.get("CI") != "true":
+        return "no Chromium: install Debian's chromium, or name one in CHROMIUM"
+    return None
+
+
+def chromium_path() -> str | None:
+    """Return the browser to drive."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+class Tab:
+    """A person's tab. `problems` are what no page may ever cause: errors, violations, dialogs, foreign requests."""
+
+    def __init__(self, page: Any, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        self.problems: list[str] = []
+        self.requests: list[Any] = []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", self._note_message)
+        page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+        page.on("dialog", self._note_dialog)
+        page.on("request", self._note_request)
+
+    def _note_message(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:  # a violation of the policy is an error
+            self.problems.append(f"console: {message.text}")
+
+    def _note_dialog(self, dialog: Any) -> None:
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _note_request(self, request: Any) -> None:
+        self.requests.append(request)
+        if not request.url.startswith(self.origin):
+            self.problems.append(f"request: {request.url}")
+
+    def open(self, path: str) -> None:
+        """Open a page of the queue's admin; `job/` is the list of jobs."""
+        response = self.page.goto(f"{self.origin}/admin/jobs/{path}")
+        assert response.status == 200, (path, response.status)
+        assert response.headers["content-security-policy"] == strict.POLICY
+
+    def reading(self) -> list[str]:
+        """Return the addresses that were read in the background."""
+        return [request.url for request in self.requests if request.resource_type == "fetch"]
+
+    def find(self, selector: str) -> Any:
+        return self.page.locator(selector)
+
+    def link(self, name: str) -> Any:
+        """Return the link a person would find under that name."""
+        return self.page.get_by_role("link", name=name, exact=True)
+
+    def button(self, name: str) -> Any:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def text_of(self, selector: str) -> str:
+        return str(self.page.locator(selector).first.inner_text())
+
+    def report(self) -> str:
+        """Return what the page says was done."""
+        return " ".join(self.page.locator(".messagelist").inner_text().split())
+
+    def has_scrollbar(self) -> bool:
+        """Tell whether the page is wider than the window."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+    def brightness(self, selector: str) -> float:
+        """Return how light what is behind an element is, from 0 to 255."""
+        return float(self.page.locator(selector).first.evaluate(_LUMINANCE))
+
+    def be_dark(self) -> None:
+        """Have the system ask for dark pages, and wait until the last colour has faded into its other one."""
+        self.page.emulate_media(color_scheme="dark")
+        self.page.evaluate("Promise.all(document.getAnimations().map(animation => animation.finished))")
+
+    def barriers(self) -> list[str]:
+        """Return what axe finds that keeps people out: what it calls serious or critical, with where it is."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response["violations"]
+        return [
+            f"{violation['id']}: {node['target'][0]} {node['any'][0]['message'] if node['any'] else ''}"
+            for violation in found
+            for node in violation["nodes"]
+            if violation["impact"] in {"serious", "critical"}
+            and (violation["id"], node["target"][0]) not in KNOWN_BARRIERS
+        ]
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(selector).first).to_contain_text(re.compile(re.escape(text)), timeout=PATIENCE_MS)
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """Run a browser. Raise Playwright's own error where it cannot."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium's sandbox refuses to run as root, as which containers run.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
