@@ -22,6 +22,7 @@ DOCUMENTS = documents.documents()
 CHANGING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+", "TIME"),
     (r"[\w.-]+:\d{2,7}\b", "HOST:PID"),
+    (r"[\w.-]+@[\w.-]+", "USER@HOST"),
     (r", on [\w.-]+:$", ", on HOST:"),
     (r"\b(in )?(\d+(\.\d+)?(ms|[smhd]))+( ago)?", "AGO"),
     (r"\b(AGO|now|due)\b", "WHEN"),
