@@ -8,7 +8,8 @@ DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 
-.PHONY: help run test browser bench soak lint types layers migrations docs check format clean
+
+.PHONY: help run test browser screenshots bench soak lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +22,9 @@ test: $(READY) ## the tests
 
 browser: $(BROWSER_READY) ## the admin in a real browser: Debian's chromium, or the one that CHROMIUM names
 	@$(PYTHON) -m pytest --numprocesses=2 tests/browser
+
+screenshots: $(BROWSER_READY) ## the pictures of the admin in the documentation
+	@$(PYTHON) docs/screenshots.py
 
 bench: $(BENCH_READY) ## the benchmarks, 20 minutes; BENCH="--only drain --systems queuectl,huey" chooses
 	@$(PYTHON) -m benchmarks $(BENCH)

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
-from django.test import Client, override_settings
+from django.test import override_settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser import rig, scenery
@@ -59,7 +58,7 @@ def make_tab(browser: Any, origin: str, transactional_db: None) -> Iterator[Make
 
     def make(*permissions: str, **options: Any) -> Tab:
         context = browser.new_context(**{"viewport": rig.WIDE, "reduced_motion": "reduce", **options})
-        context.add_cookies([{"name": "sessionid", "value": _session(permissions), "url": origin}])
+        context.add_cookies([rig.cookie_of(origin, *permissions)])
         contexts.append(context)
         opened.append(Tab(context.new_page(), origin))
         return opened[-1]
@@ -68,16 +67,6 @@ def make_tab(browser: Any, origin: str, transactional_db: None) -> Iterator[Make
     for context in contexts:
         context.close()
     assert [tab.problems for tab in opened] == [[] for _ in opened]
-
-
-def _session(permissions: tuple[str, ...]) -> str:
-    name = "-".join(permissions) or "root"
-    user, _ = User.objects.get_or_create(username=name, is_staff=True, is_superuser=not permissions)
-    found = Permission.objects.filter(content_type__app_label="jobs", codename__in=permissions)
-    user.user_permissions.set(found)
-    client = Client()
-    client.force_login(user)
-    return client.cookies["sessionid"].value
 
 
 @pytest.fixture

@@ -41,6 +41,20 @@ def chromium_path() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
+def cookie_of(origin: str, *permissions: str) -> Any:
+    """Return the cookie of someone who logged in: a superuser, or staff with these permissions."""
+    from django.contrib.auth.models import Permission, User
+    from django.test import Client
+
+    name = "-".join(permissions) or "root"
+    user, _ = User.objects.get_or_create(username=name, is_staff=True, is_superuser=not permissions)
+    found = Permission.objects.filter(content_type__app_label="jobs", codename__in=permissions)
+    user.user_permissions.set(found)
+    client = Client()
+    client.force_login(user)
+    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": origin}
+
+
 class Tab:
     """A person's tab. `problems` are what no page may ever cause: errors, violations, dialogs, foreign requests."""
 
@@ -95,9 +109,10 @@ class Tab:
         """Return what the page says was done."""
         return " ".join(self.page.locator(".messagelist").inner_text().split())
 
-    def has_scrollbar(self) -> bool:
-        """Tell whether the page is wider than the window."""
-        return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+    def too_wide(self, selector: str) -> list[str]:
+        """Return which of these have to be scrolled sideways, and by how much."""
+        wide = "elements => elements.filter(one => one.scrollWidth > one.clientWidth).map(one => one.scrollWidth)"
+        return [f"{width} px" for width in self.page.locator(selector).evaluate_all(wide)]
 
     def brightness(self, selector: str) -> float:
         """Return how light what is behind an element is, from 0 to 255."""

@@ -11,17 +11,17 @@ from typing import Any
 from django.utils import timezone
 
 from jobs import histogram
-from jobs.models import Attempt, Config, Counter, Job, Supervisor
+from jobs.models import Attempt, Config, Counter, Depth, Job, Supervisor
 from jobs.states import Ending, Kind, State
 from tests.factories import make_job, make_supervisor
 
 DAY_MINUTES = 24 * 60
 # Jobs a minute at noon, how many of a thousand fail and die, and seconds waited and run (each at the median).
 QUEUES = {
-    "default": (46, 12, 1, 0.02, 0.4),
+    "default": (46, 12, 0, 0.02, 0.4),
     "mail": (110, 21, 0, 0.05, 0.25),
-    "reports": (3, 40, 12, 1.4, 28.0),
-    "images": (18, 6, 2, 0.3, 3.0),
+    "reports": (3, 40, 1, 1.4, 28.0),
+    "images": (18, 6, 0, 0.3, 3.0),
 }
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/reports/tasks.py", line 41, in monthly_report
@@ -107,6 +107,10 @@ class _Shop:
             if back % (1 if back < 90 else 10) == 0  # the hour is drawn by the minute, the day by half hours
         ]
         Counter.objects.bulk_create(rows)
+        Depth.objects.bulk_create(
+            Depth(minute=minute - timedelta(minutes=back), pending=_pending(back), processing=4 - back % 3)
+            for back in range(DAY_MINUTES)
+        )
 
     def workers(self) -> None:
         for place, (host, pid, queues, jobs) in enumerate(
@@ -319,19 +323,33 @@ def _attempts(job: Job, made: Any) -> Iterator[Attempt]:
         yield Attempt(job=job, fence=number, number=number, **fields)
 
 
+def _tide(back: int) -> float:
+    """Return how busy it is at a minute, as a share of noon: quiet at night, and never quite smooth."""
+    return max(0.1, 0.55 + 0.45 * math.sin(back / DAY_MINUTES * 2 * math.pi + 1.2) + 0.18 * math.sin(back * 0.9))
+
+
+def _is_outage(back: int) -> bool:
+    """Tell whether the mail server was away."""
+    return 20 <= back <= 34
+
+
+def _pending(back: int) -> int:
+    """Return how many jobs waited; images has been paused for 12 minutes, and mail caught up after the outage."""
+    paused = max(0, 14 - back)
+    return round(9 * _tide(back)) + paused + (90 - 6 * abs(27 - back) if _is_outage(back) else 0)
+
+
 def _counter(minute: datetime, queue: str, back: int) -> Counter:
     at_noon, failing, dying, wait, run = QUEUES[queue]
-    # Quiet at night, and never quite smooth; the ledger was away between 20 and 34 minutes ago.
-    tide = 0.55 + 0.45 * math.sin(back / DAY_MINUTES * 2 * math.pi + 1.2) + 0.18 * math.sin(back * 0.9)
-    ended = max(1, round(at_noon * max(0.1, tide)))
-    is_outage = queue == "reports" and 20 <= back <= 34
-    failed = ended if is_outage else round(ended * failing / 1000 * (1 + math.sin(back)))
-    dead = round(ended * dying / 100 * (1 + math.sin(back * 1.7))) + int(is_outage and back % 4 == 0)
+    ended = max(1, round(at_noon * _tide(back)))
+    is_outage = queue == "mail" and _is_outage(back)
+    failed = round(ended * (0.6 if is_outage else failing / 1000 * (1 + math.sin(back))))
+    dead = round(ended * dying / 100 * (1 + math.sin(back * 1.7)))
     waits, runs = histogram.empty(), histogram.empty()
     for number in range(ended):
         share = (number + 0.5) / ended
-        histogram.add(waits, wait * (0.5 + 2.5 * share**4) * (6 if is_outage else 1))
-        histogram.add(runs, run * (0.4 + 3 * share**3))
+        histogram.add(waits, wait * (0.5 + 2.5 * share**4) * _tide(back) * (40 if is_outage else 1))
+        histogram.add(runs, run * (0.4 + 3 * share**3) * (0.5 + _tide(back * 3)))
     completed = max(0, ended - failed - dead)
     return Counter(
         minute=minute,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import override_settings
 
 from tests.browser import rig, scenery
 from tests.browser.conftest import MakeTab
@@ -45,4 +46,40 @@ def test_it_fits_a_phone(make_tab: MakeTab, path: str):
 
     tab.open(path)
 
-    assert not tab.has_scrollbar()
+    assert tab.too_wide("html") == []
+    assert tab.barriers() == []
+
+
+@pytest.mark.parametrize("name", ["jobs", "jobs-filtered", "dead-letters"])
+def test_its_jobs_are_cards_on_a_phone_that_need_no_scrolling_sideways(make_tab: MakeTab, name: str):
+    tab = make_tab(viewport=rig.NARROW)
+
+    tab.open(PAGES[name])
+
+    assert tab.too_wide(".results") == []
+    assert tab.find("#result_list tr .qc-badge").first.is_visible()
+
+
+@pytest.mark.parametrize("name", ["jobs", "dead-letters", "workers", "config", "dashboard", "job-dead", "supervisor"])
+def test_its_tables_fit_beside_the_menu_on_a_small_desk(make_tab: MakeTab, name: str):
+    tab = make_tab()
+
+    tab.open(PAGES[name])
+
+    assert tab.find("#nav-sidebar").is_visible()
+    assert tab.too_wide(".results, .qc-scroll") == []
+
+
+@pytest.mark.parametrize("name", ["dashboard", "jobs", "job-dead", "config-queue"])
+def test_it_is_mirrored_where_people_write_from_the_right(make_tab: MakeTab, name: str):
+    tab = make_tab()
+
+    with override_settings(LANGUAGE_CODE="ar"):
+        tab.open(PAGES[name])
+
+    assert tab.page.evaluate("getComputedStyle(document.querySelector('.qc, #content')).direction") == "rtl"
+    assert tab.too_wide("html, .results") == []
+    # Code is not prose: it begins at the left in every language.
+    assert tab.page.evaluate(
+        "[...document.querySelectorAll('.qc-code, pre')].every(one => getComputedStyle(one).direction === 'ltr')"
+    )
