@@ -10,7 +10,7 @@ from jobs.fields import JSONTextField, NameField
 from jobs.indexes import StateIndex
 from jobs.new_job import NAME_MAX_CHARACTERS
 from jobs.outcome import AttemptSummary
-from jobs.states import FINAL, Ending, Kind, State
+from jobs.states import FINAL, WAITING, Ending, Kind, State
 
 ALL_QUEUES = "*"  # the Config row that holds the defaults; no queue may have this name
 
@@ -335,6 +335,53 @@ class Depth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.minute:%H:%M}: {self.pending} pending, {self.processing} processing"
+
+
+class Undo(models.Model):
+    """How one job was before a person requeued or cancelled it: for a minute, all it takes to put it back.
+
+    The row stands on its own: its job may be deleted, and whoever did it may be known to another database only.
+    """
+
+    action = models.CharField(max_length=32)  # random; what the person did to all those jobs at once
+    user = models.CharField(max_length=255)  # the primary key of that person, as text
+    at = models.DateTimeField()
+    left_state = NameField(max_length=16)  # in which the verb left it
+    job = NameField(max_length=NAME_MAX_CHARACTERS)
+
+    # As it was, and as it is put back.
+    state = NameField(max_length=16)
+    run_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField()
+    postponements = models.PositiveIntegerField()
+
+    # As it was, and as it must still be.
+    fence = models.PositiveBigIntegerField()
+    queue = NameField(max_length=NAME_MAX_CHARACTERS)
+    priority = models.SmallIntegerField()
+    max_retries = models.PositiveSmallIntegerField(null=True)
+    backoff_base = models.FloatField(null=True)
+    backoff_max_seconds = models.FloatField(null=True)
+    timeout_seconds = models.FloatField(null=True)
+
+    class Meta:
+        verbose_name = _("undo")
+        verbose_name_plural = _("undos")
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(fields=("action", "job"), name="jobs_undo_one_per_action"),
+            models.CheckConstraint(
+                name="jobs_undo_leads_back",
+                condition=Q(left_state=State.PENDING, state__in=sorted(FINAL))
+                | Q(left_state=State.CANCELLED, state__in=sorted(WAITING)),
+            ),
+        )
+        indexes = (models.Index(fields=("at",), name="jobs_undo_at"),)
+
+    def __str__(self) -> str:
+        return f"{self.job}: {self.left_state} back to {self.state}"
 
 
 class DeadJob(Job):

@@ -60,3 +60,6 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 WAITING = frozenset({State.SCHEDULED, State.PENDING, State.FAILED})  # may be cancelled without asking a worker
 DEFERRED = frozenset({State.SCHEDULED, State.FAILED})  # promoted to pending when run_at comes
 FINAL = frozenset({State.COMPLETED, State.DEAD, State.CANCELLED})  # may be requeued, deleted, pruned
+
+# What a person may take back within a minute, where nothing has happened since: a requeue, and a cancellation.
+UNDONE: dict[State, frozenset[State]] = {State.PENDING: FINAL, State.CANCELLED: WAITING}

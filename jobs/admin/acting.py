@@ -14,8 +14,9 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from jobs import clock, moments
 from jobs.admin import bulk, confirm, outage
@@ -27,6 +28,7 @@ from jobs.admin.verbs import JobVerb
 NAMED = "job"  # the parameter that names one job, on its way from the job's page
 IDS = "ids"  # the field that carries the ticked jobs, all in one: a field per row would meet Django's limit of 1,000
 SEEN_AT = "seen_at"
+UNDO = "undo"  # the parameter that says what is to be undone
 EXAMPLES_MAX = 3
 
 
@@ -38,7 +40,7 @@ def may(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> bool:
 
 def from_list(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpResponse:
     """Answer an action chosen on the list with its confirmation page."""
-    _refuse_without_permission(model_admin, request, verb)
+    refuse_without_permission(model_admin, request, verb)
     is_all = request.POST.get("select_across") == "1"
     ids = None if is_all else tuple(request.POST.getlist(ACTION_CHECKBOX_NAME))
     return _ask(model_admin, request, verb, _selection(model_admin, request, ids, clock.now()))
@@ -46,7 +48,7 @@ def from_list(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> H
 
 def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpResponse:
     """Show the confirmation page, or, on its POST, do what it said."""
-    _refuse_without_permission(model_admin, request, verb)
+    refuse_without_permission(model_admin, request, verb)
     try:
         selection = _selection(model_admin, request, _ids(request), _seen_at(request))
     except IncorrectLookupParameters:
@@ -54,11 +56,12 @@ def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpRe
     if not confirm.is_confirmed(request):
         return _ask(model_admin, request, verb, selection)
     with outage.told(request):
-        _report(request, verb, bulk.carry_out(verb, selection, user=request.user, now=clock.now()))
-    return HttpResponseRedirect(_back_url(model_admin, request, selection))
+        done = bulk.carry_out(verb, selection, user=request.user, now=clock.now())
+        _report(request, verb, done, undo_url=_undo_url(model_admin, request, verb, done))
+    return HttpResponseRedirect(back_url(model_admin, request, _named(selection)))
 
 
-def _refuse_without_permission(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> None:
+def refuse_without_permission(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> None:
     if not may(model_admin, request, verb):
         raise PermissionDenied
 
@@ -119,7 +122,7 @@ def in_words(changelist: ChangeList) -> str:
 def _ask(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb, selection: bulk.Selection) -> HttpResponse:
     jobs = bulk.eligible(verb, selection)
     count = capped_count(jobs)
-    named = selection.ids[0] if selection.ids and len(selection.ids) == 1 else None
+    named = _named(selection)
     question = confirm.Question(
         title=str(verb.title_one % {"id": one_line(named, 64)} if named else verb.title % {"count": count}),
         scope=selection.scope,
@@ -129,10 +132,14 @@ def _ask(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb, selection
         button=str(verb.button % {"count": count}) if count else None,
         is_destructive=verb.is_destructive,
         action_url=f"{model_admin.url(verb.name)}?{_query(request).urlencode()}",
-        back_url=_back_url(model_admin, request, selection),
+        back_url=back_url(model_admin, request, named),
         hidden=_hidden(selection),
     )
     return confirm.ask(model_admin, request, question)
+
+
+def _named(selection: bulk.Selection) -> str | None:
+    return selection.ids[0] if selection.ids and len(selection.ids) == 1 else None
 
 
 def _hidden(selection: bulk.Selection) -> Mapping[str, str]:
@@ -140,15 +147,21 @@ def _hidden(selection: bulk.Selection) -> Mapping[str, str]:
     return seen_at if selection.ids is None else seen_at | {IDS: json.dumps(selection.ids)}
 
 
-def _notes(verb: JobVerb, selection: bulk.Selection, count: int) -> list[str]:
+def _notes(verb: JobVerb, selection: bulk.Selection, count: Count) -> list[str]:
     others = capped_count(bulk.left_alone(verb, selection))
-    notes = []
+    notes: list[Any] = []
     if others:
         one, many = "%(count)s job is left as it is: %(why)s.", "%(count)s jobs are left as they are: %(why)s."
         notes.append(ngettext(one, many, others) % {"count": others, "why": verb.rule.refusal.format(id="JOB")})
     if not count and not others:
         notes.append(_("There is nothing to do: no such job is here any more, or it is done already."))
-    return notes
+    if count and verb.is_undoable:
+        notes.append(_TOO_MANY if count.is_capped else _UNDOABLE)
+    return [str(note) for note in notes]
+
+
+_UNDOABLE = gettext_lazy("For a minute this can be undone, where nothing has started.")
+_TOO_MANY = gettext_lazy("These are more than can be undone.")
 
 
 def _examples(jobs: Any) -> list[tuple[str, str]]:
@@ -156,7 +169,16 @@ def _examples(jobs: Any) -> list[tuple[str, str]]:
     return [(pk, one_line(what, 120)) for pk, what in rows[:EXAMPLES_MAX]]
 
 
-def _report(request: HttpRequest, verb: JobVerb, done: bulk.Done) -> None:
+def _undo_url(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb, done: bulk.Done) -> str | None:
+    """Return the address of the page that asks whether it is to be undone; it leads back to the same list."""
+    if done.undo is None:
+        return None
+    query = _query(request)
+    query[UNDO] = done.undo
+    return f"{model_admin.url(f'{verb.name}_undo')}?{query.urlencode()}"
+
+
+def _report(request: HttpRequest, verb: JobVerb, done: bulk.Done, *, undo_url: str | None) -> None:
     if done.refusal and not done.changed:
         messages.warning(request, done.refusal)
         return
@@ -168,20 +190,21 @@ def _report(request: HttpRequest, verb: JobVerb, done: bulk.Done) -> None:
     if not done.is_finished:
         text += ". " + _("The time for one request ran out; do the same again for the rest")
     is_good = done.changed and done.is_finished
-    messages.add_message(request, messages.SUCCESS if is_good else messages.WARNING, f"{text}.")
+    link = format_html(' <a href="{}">{}</a>', undo_url, _("Undo")) if undo_url else ""
+    messages.add_message(request, messages.SUCCESS if is_good else messages.WARNING, format_html("{}.{}", text, link))
 
 
 def _query(request: HttpRequest) -> QueryDict:
     query = request.GET.copy()
-    for name in ("e", "p"):
+    for name in ("e", "p", UNDO):
         query.pop(name, None)
     return query
 
 
-def _back_url(model_admin: QueueAdmin, request: HttpRequest, selection: bulk.Selection) -> str:
+def back_url(model_admin: QueueAdmin, request: HttpRequest, job_id: str | None) -> str:
     """Return to where the person came from: the job's page while there is one, else the list as it was filtered."""
     query = _query(request)
-    named = query.pop(NAMED, None)
-    if named and selection.ids and model_admin.get_queryset(request).filter(pk=selection.ids[0]).exists():
-        return model_admin.url("change", selection.ids[0])
+    came_from_job = query.pop(NAMED, None) and job_id is not None
+    if came_from_job and model_admin.get_queryset(request).filter(pk=job_id).exists():
+        return model_admin.url("change", str(job_id))
     return f"{model_admin.url('changelist')}?{query.urlencode()}".rstrip("?")

@@ -1,9 +1,10 @@
 """Doing one thing to many jobs: in short transactions, with a trace of each, and an account of what was left alone."""
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from jobs import queue
 from jobs.admin import audit
-from jobs.admin.paging import Count
+from jobs.admin.paging import Count, capped_count
 from jobs.admin.verbs import JobVerb
 from jobs.database import atomic
 from jobs.models import Job
@@ -39,12 +40,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What came of it. `skipped` counts by the reason; `refusal` is the whole story where a single job was named."""
+    """What came of it. `skipped` counts by the reason; `refusal` is the whole story where a single job was named.
+
+    `undo` is the name by which the queue undoes it; None: there is nothing that could be.
+    """
 
     changed: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
     refusal: str | None = None
     is_finished: bool = True
+    undo: str | None = None
 
 
 def eligible(verb: JobVerb, selection: Selection) -> QuerySet[Any]:
@@ -61,9 +66,21 @@ def left_alone(verb: JobVerb, selection: Selection) -> QuerySet[Any]:
 
 
 def carry_out(verb: JobVerb, selection: Selection, *, user: Any, now: datetime) -> Done:
-    """Do it, log it, and return what came of it."""
-    if selection.ids is not None:
-        return _named(verb, selection, user, now)
+    """Do it, log it, and return what came of it. The queue keeps what it takes to undo it, for the one who did it."""
+    action = secrets.token_hex(16)
+    if verb.is_undoable and is_few(verb, selection):
+        verb = replace(verb, rule=queue.undoable(verb.rule, action=action, user=str(user.pk)))
+    done = _matching(verb, selection, user, now) if selection.ids is None else _named(verb, selection, user, now)
+    is_kept = queue.kept(action=action, user=str(user.pk), now=now) is not None
+    return replace(done, undo=action) if is_kept else done
+
+
+def is_few(verb: JobVerb, selection: Selection) -> bool:
+    """Tell whether these are few enough to be counted, and to be kept for an undo."""
+    return selection.ids is not None or not capped_count(eligible(verb, selection)).is_capped
+
+
+def _matching(verb: JobVerb, selection: Selection, user: Any, now: datetime) -> Done:
     ids = list(eligible(verb, selection).order_by().values_list("pk", flat=True)[: EACH_MAX + 1])
     skipped = _states(left_alone(verb, selection))
     if len(ids) > EACH_MAX:
@@ -90,7 +107,7 @@ def _named(verb: JobVerb, selection: Selection, user: Any, now: datetime) -> Don
 @atomic()
 def _each(verb: JobVerb, ids: Sequence[str], *, user: Any, now: datetime, message: str) -> queue.Report:
     """Change and log in one transaction: there is no change without its trace."""
-    report = verb.apply(ids, now=now)
+    report = queue.apply_to_each(verb.rule, ids, now=now)
     audit.note_jobs(user=user, ids=report.changed, flag=verb.log_flag, message=message)
     return report
 

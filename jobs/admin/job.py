@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - the arguments of these methods are Django's
 
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from django.contrib import admin
@@ -16,7 +17,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from jobs import clock
-from jobs.admin import acting, columns, filters, job_page, output_page, search, settings_page
+from jobs.admin import acting, columns, filters, job_page, output_page, search, settings_page, undo_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.lists import JobList
 from jobs.admin.verbs import CANCEL, DELETE, REQUEUE, RUN_NOW, JobVerb
@@ -116,10 +117,15 @@ class JobAdminBase(QueueAdmin):
         return HttpResponseRedirect(f"{self.url(name)}?{urlencode({acting.NAMED: unquote(object_id)})}")
 
     def get_urls(self) -> list[URLPattern]:
-        verbs = [self.route(f"{verb.name}/", self._view_of(verb), verb.name) for verb in self.verbs]
+        verbs = [self.route(f"{verb.name}/", self._view_of(acting, verb), verb.name) for verb in self.verbs]
+        undos = [
+            self.route(f"{verb.name}/undo/", self._view_of(undo_page, verb), f"{verb.name}_undo")
+            for verb in self.verbs
+            if verb.is_undoable
+        ]
         output = self.route("<path:object_id>/output/<int:fence>/", self.output_view, "output")
         settings = self.route("<path:object_id>/settings/", self.settings_view, "settings")
-        return [*verbs, output, settings, *super().get_urls()]
+        return [*verbs, *undos, output, settings, *super().get_urls()]
 
     def _output_url(self, job_id: str, fence: int) -> str:
         return self.url("output", job_id, str(fence))
@@ -142,9 +148,10 @@ class JobAdminBase(QueueAdmin):
     def has_discard_permission(self, request: HttpRequest) -> bool:
         return acting.may(self, request, DELETE)
 
-    def _view_of(self, verb: JobVerb) -> Any:
+    def _view_of(self, page: ModuleType, verb: JobVerb) -> Any:
         def view(request: HttpRequest) -> HttpResponse:
-            return acting.view(self, request, verb)
+            response: HttpResponse = page.view(self, request, verb)
+            return response
 
         return view
 

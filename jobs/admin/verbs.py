@@ -1,6 +1,5 @@
 """What people do to jobs, as the admin says it: permission, words and consequence of each of the queue's verbs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,6 @@ class JobVerb:
     name: str
     permission: str
     rule: queue.Verb
-    apply: Callable[..., queue.Report]
     dated_by: str
     settled: Q | None = None
     settled_words: str | Promise = ""
@@ -40,12 +38,15 @@ class JobVerb:
     log_flag: int = CHANGE
     log_words: str  # for the log, which is not translated
 
+    @property
+    def is_undoable(self) -> bool:
+        return self.rule.leaves is not None
+
 
 REQUEUE = JobVerb(
     name="requeue",
     permission="jobs.requeue_job",
     rule=queue.REQUEUE,
-    apply=queue.requeue,
     dated_by="finished_at",
     label=_("Requeue"),
     label_all=_("Requeue all…"),
@@ -64,7 +65,6 @@ RUN_NOW = JobVerb(
     name="run_now",
     permission="jobs.requeue_job",
     rule=queue.RUN_NOW,
-    apply=queue.run_now,
     dated_by="enqueued_at",
     label=_("Run now"),
     label_all=_("Run all now…"),
@@ -83,7 +83,6 @@ CANCEL = JobVerb(
     name="cancel",
     permission="jobs.cancel_job",
     rule=queue.CANCEL,
-    apply=queue.cancel,
     dated_by="enqueued_at",
     settled=Q(state=State.PROCESSING, cancel_requested_at__isnull=False),
     settled_words=_("already asked to stop"),
@@ -105,7 +104,6 @@ DELETE = JobVerb(
     name="delete",
     permission="jobs.delete_job",
     rule=queue.DELETE,
-    apply=queue.delete,
     dated_by="finished_at",
     label=_("Delete"),
     label_all=_("Delete all…"),
@@ -123,7 +121,6 @@ RETRY_DEAD = JobVerb(
     name="requeue",
     permission="jobs.requeue_job",
     rule=queue.RETRY_DEAD,
-    apply=queue.retry_dead,
     dated_by="finished_at",
     label=REQUEUE.label,
     label_all=REQUEUE.label_all,
@@ -139,7 +136,6 @@ DISCARD = JobVerb(
     name="discard",
     permission="jobs.delete_job",
     rule=queue.DISCARD,
-    apply=queue.discard,
     dated_by="finished_at",
     label=_("Discard"),
     label_all=_("Discard all…"),

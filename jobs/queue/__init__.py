@@ -44,6 +44,7 @@ from jobs.queue._people import RUN_NOW as RUN_NOW
 from jobs.queue._people import Report as Report
 from jobs.queue._people import Verb as Verb
 from jobs.queue._people import apply_to_all as apply_to_all
+from jobs.queue._people import apply_to_each as apply_to_each
 from jobs.queue._people import cancel as cancel
 from jobs.queue._people import delete as delete
 from jobs.queue._people import discard as discard
@@ -77,3 +78,9 @@ from jobs.queue._turn import open_queues as open_queues
 from jobs.queue._turn import promote as promote
 from jobs.queue._turn import record as record
 from jobs.queue._turn import recorded_before as recorded_before
+from jobs.queue._undo import Kept as Kept
+from jobs.queue._undo import Left as Left
+from jobs.queue._undo import Undone as Undone
+from jobs.queue._undo import kept as kept
+from jobs.queue._undo import undo as undo
+from jobs.queue._undo import undoable as undoable

@@ -31,41 +31,45 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """One thing a person may do to a job: the states it applies to, the change, and the words for all other states."""
+    """One thing a person may do to a job: the states it applies to, the change, and the words for all other states.
+
+    `leaves` is the state from which it can be undone; None: it cannot.
+    """
 
     states: frozenset[State]
     change: Callable[[QuerySet[Job], datetime], int]
     refusal: str
+    leaves: State | None = None
 
 
 def requeue(ids: Sequence[str], *, now: datetime) -> Report:
     """Put final jobs back to pending with all their attempts ahead; what they did before stays in their history."""
-    return _each(REQUEUE, ids, now)
+    return apply_to_each(REQUEUE, ids, now=now)
 
 
 def retry_dead(ids: Sequence[str], *, now: datetime) -> Report:
     """Requeue dead jobs, and no others."""
-    return _each(RETRY_DEAD, ids, now)
+    return apply_to_each(RETRY_DEAD, ids, now=now)
 
 
 def run_now(ids: Sequence[str], *, now: datetime) -> Report:
     """Make jobs due that wait for their time: scheduled ones, and failed ones before their backoff is over."""
-    return _each(RUN_NOW, ids, now)
+    return apply_to_each(RUN_NOW, ids, now=now)
 
 
 def cancel(ids: Sequence[str], *, now: datetime) -> Report:
     """Cancel waiting jobs; ask the supervisors of running ones to stop them, which they do within a second."""
-    return _each(CANCEL, ids, now)
+    return apply_to_each(CANCEL, ids, now=now)
 
 
 def delete(ids: Sequence[str], *, now: datetime) -> Report:
     """Delete final jobs with their history."""
-    return _each(DELETE, ids, now)
+    return apply_to_each(DELETE, ids, now=now)
 
 
 def discard(ids: Sequence[str], *, now: datetime) -> Report:
     """Delete dead jobs with their history."""
-    return _each(DISCARD, ids, now)
+    return apply_to_each(DISCARD, ids, now=now)
 
 
 def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[int]:
@@ -83,7 +87,8 @@ def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[
         last = ids[-1]
 
 
-def _each(verb: Verb, ids: Sequence[str], now: datetime) -> Report:
+def apply_to_each(verb: Verb, ids: Sequence[str], *, now: datetime) -> Report:
+    """Apply `verb` to jobs, with an answer for each."""
     report = Report()
     for id_ in dict.fromkeys(ids):
         refusal = _one(verb, id_, now)
@@ -147,11 +152,13 @@ REQUEUE = Verb(
     states=FINAL,
     change=_requeue,
     refusal="only completed, dead and cancelled jobs can be run again",
+    leaves=State.PENDING,
 )
 RETRY_DEAD = Verb(
     states=frozenset({State.DEAD}),
     change=_requeue,
     refusal="only dead jobs can be retried here (queuectl retry {id} runs any finished job again)",
+    leaves=State.PENDING,
 )
 RUN_NOW = Verb(
     states=DEFERRED,
@@ -162,6 +169,7 @@ CANCEL = Verb(
     states=WAITING | {State.PROCESSING},
     change=_cancel,
     refusal="only waiting and running jobs can be cancelled",
+    leaves=State.CANCELLED,
 )
 DELETE = Verb(
     states=FINAL,

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from jobs.database import atomic
-from jobs.models import ALL_QUEUES, Attempt, Counter, Depth, Job
+from jobs.models import ALL_QUEUES, Attempt, Counter, Depth, Job, Undo
 from jobs.queue._config import Policies
 from jobs.sql import conditions
 
 PRUNED_PER_TRANSACTION = 500  # some milliseconds of the write lock
+UNDO_KEPT = timedelta(minutes=1)
 COUNTERS_KEPT = timedelta(days=8)  # the longest window shown is seven days
 
 
@@ -24,6 +25,7 @@ def prune(*, policies: Policies, now: datetime, older_than_seconds: float | None
             yield deleted
     for model in (Counter, Depth):
         model.objects.filter(minute__lt=now - COUNTERS_KEPT).delete()
+    Undo.objects.filter(at__lte=now - UNDO_KEPT).delete()
 
 
 def _by_retention(policies: Policies, now: datetime, older_than_seconds: float | None) -> Iterator[QuerySet[Job]]:

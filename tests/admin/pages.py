@@ -6,8 +6,9 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.http import HttpResponse
 from django.test import Client
+from django.utils.html import conditional_escape, strip_tags
 
-from jobs.models import Attempt, Config, ConfigChange, Job, Supervisor
+from jobs.models import Attempt, Config, ConfigChange, Job, Supervisor, Undo
 from jobs.states import State
 from tests.clock import NOW, after
 from tests.factories import make_job, make_supervisor
@@ -26,6 +27,8 @@ PAGES: dict[str, set[str]] = {
     "job/dead1/settings/": {"view_job", "change_retry", "requeue_job"},
     "job/requeue/": {"view_job", "requeue_job"},
     "job/requeue/?job=dead1": {"view_job", "requeue_job"},
+    "job/requeue/undo/?undo=x": {"view_job", "requeue_job"},
+    "job/cancel/undo/?undo=x": {"view_job", "cancel_job"},
     "job/run_now/": {"view_job", "requeue_job"},
     "job/run_now/?job=later1": {"view_job", "requeue_job"},
     "job/cancel/": {"view_job", "cancel_job"},
@@ -37,6 +40,7 @@ PAGES: dict[str, set[str]] = {
     "deadjob/dead1/settings/": {"view_deadjob", "change_retry", "requeue_job"},
     "deadjob/dead1/output/1/": {"view_deadjob", "view_output"},
     "deadjob/requeue/": {"view_deadjob", "requeue_job"},
+    "deadjob/requeue/undo/": {"view_deadjob", "requeue_job"},
     "deadjob/discard/": {"view_deadjob", "delete_job"},
     "deadjob/discard/?job=dead1": {"view_deadjob", "delete_job"},
     "config/": {"view_config"},
@@ -126,7 +130,7 @@ def make_rows() -> None:
 
 def everything() -> list[Any]:
     """Return all that the admin could change, to be compared."""
-    models: tuple[Any, ...] = (Job, Attempt, Config, ConfigChange, Supervisor, LogEntry)
+    models: tuple[Any, ...] = (Job, Attempt, Config, ConfigChange, Supervisor, Undo, LogEntry)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -145,6 +149,11 @@ def text_of(response: HttpResponse) -> str:
 
 
 def messages_of(response: HttpResponse) -> list[str]:
-    """Return what the person is told, without following the redirect."""
+    """Return what the person is told, without following the redirect, and without its markup."""
+    return [strip_tags(text) for text in markup_of(response)]
+
+
+def markup_of(response: HttpResponse) -> list[str]:
+    """Return what the person is told, as it is put into the page."""
     request: Any = response.wsgi_request  # type: ignore[attr-defined]
-    return [str(message) for message in request._messages]
+    return [conditional_escape(str(message)) for message in request._messages]

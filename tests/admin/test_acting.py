@@ -60,7 +60,7 @@ def test_it_requeues_what_the_confirmation_page_said(superuser: Client):
     response = post(superuser, "job/requeue/", fields)
 
     assert states() == {"dead0": "pending", "dead1": "pending", "dead2": "dead"}
-    assert messages_of(response) == ["2 requeued."]
+    assert messages_of(response) == ["2 requeued. Undo"]
 
 
 def test_it_carries_the_filter_and_no_field_per_job(superuser: Client):
@@ -171,7 +171,7 @@ def test_it_says_what_it_skipped_and_why(superuser: Client):
     ids = json.dumps(["dead0", "dead1", "waiting", "running", "never"])
     response = post(superuser, "job/requeue/", confirmed(ids=ids))
 
-    assert messages_of(response) == ["2 requeued, 3 skipped (1 no longer here, 1 pending, 1 processing)."]
+    assert messages_of(response) == ["2 requeued, 3 skipped (1 no longer here, 1 pending, 1 processing). Undo"]
 
 
 def test_it_touches_nothing_that_the_list_does_not_show_to_this_person(superuser: Client, monkeypatch):
@@ -184,7 +184,7 @@ def test_it_touches_nothing_that_the_list_does_not_show_to_this_person(superuser
     post(superuser, "job/delete/?job=theirs", confirmed())
 
     assert states() == {"dead0": "pending", "theirs": "dead"}
-    assert messages_of(response)[0] == "1 requeued, 1 skipped (1 no longer here)."
+    assert messages_of(response)[0] == "1 requeued, 1 skipped (1 no longer here). Undo"
 
 
 def test_it_gives_the_queues_own_reason_for_a_single_job(superuser: Client):
@@ -213,7 +213,7 @@ def test_it_cancels_waiting_jobs_and_asks_for_the_end_of_running_ones(superuser:
 
     assert states() == {"waiting": "cancelled", "running": "processing"}
     assert Job.objects.get(pk="running").cancel_requested_at is not None
-    assert messages_of(response) == ["2 cancelled or asked to stop."]
+    assert messages_of(response) == ["2 cancelled or asked to stop. Undo"]
 
 
 def test_it_asks_a_running_job_to_stop_only_once(superuser: Client):
@@ -317,7 +317,7 @@ def test_it_logs_a_summary_beyond_what_is_logged_one_by_one(superuser: Client, m
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.object_repr, entry.change_message) == (None, "state: dead", "3 requeued")
     assert set(states().values()) == {"pending"}
-    assert messages_of(response) == ["3 requeued."]
+    assert messages_of(response) == ["3 requeued. Undo"]
     assert superuser.get("/admin/").status_code == 200  # "Recent actions" can show an entry without an object
 
 
@@ -329,7 +329,9 @@ def test_it_stops_in_time_and_says_that_there_is_more(superuser: Client, monkeyp
 
     response = post(superuser, "job/requeue/?state=dead", confirmed())
 
-    assert messages_of(response) == ["2 requeued. The time for one request ran out; do the same again for the rest."]
+    assert messages_of(response) == [
+        "2 requeued. The time for one request ran out; do the same again for the rest. Undo"
+    ]
     assert list(states().values()).count("dead") == 3
     assert LogEntry.objects.get().change_message == "2 requeued"
 
