@@ -10,8 +10,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs import histogram
-from jobs.models import Attempt, Config, Counter, Depth, Job, Supervisor
+from jobs import histogram, queue
+from jobs.models import Attempt, Counter, Depth, Job, Supervisor
 from jobs.states import Ending, Kind, State
 from tests.factories import make_job, make_supervisor
 
@@ -61,6 +61,7 @@ PAGES = {
     "config": "config/",
     "config-queue": "config/reports/change/",
     "config-defaults": "config/*/change/",
+    "config-paused": "config/images/change/",
     "config-add": "config/add/",
     "config-history": "config/reports/history/",
     "pause": "config/mail/pause/",
@@ -89,13 +90,21 @@ class _Shop:
         return self.now - timedelta(**length)
 
     def settings(self) -> None:
-        Config.objects.create(queue="*", max_retries=3, backoff_base=2.0, retention=30 * 86_400.0)
-        Config.objects.create(queue="reports", max_retries=2, timeout=900.0, backoff_base=8.0)
-        Config.objects.create(
-            queue="images",
-            paused_at=self.ago(minutes=12),
-            paused_until=self.now + timedelta(minutes=48),
-            paused_reason="the image server is being moved",
+        long_ago = self.ago(minutes=DAY_MINUTES)
+        settings = {
+            None: {"max_retries": 3, "backoff_base": 2.0, "retention": 30 * 86_400.0},
+            "reports": {"max_retries": 2, "timeout": 900.0, "backoff_base": 8.0},
+        }
+        for name, knobs in settings.items():
+            for knob, value in knobs.items():
+                queue.set_knob(knob, value, queue=name, by="deploy@web1", now=long_ago)
+        queue.set_knob("timeout", 1_200.0, queue="images", by="anna (admin)", now=self.ago(minutes=90))
+        queue.pause(
+            "images",
+            now=self.ago(minutes=12),
+            until=self.now + timedelta(minutes=48),
+            reason="the image server is being moved",
+            by="deploy@web1",
         )
 
     def counters(self) -> None:
