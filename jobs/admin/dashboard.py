@@ -94,6 +94,9 @@ class DashboardAdmin(QueueAdmin):
     class Media:
         js = ("jobs/live.js",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).none()  # its rows are counters, and Django has pages for rows
+
     def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied

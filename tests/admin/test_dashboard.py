@@ -184,3 +184,14 @@ def test_it_shows_no_number_of_its_own_language_inside_a_drawing(superuser: Clie
     html = text_of(get(superuser, PATH))
 
     assert not re.search(r'(?:x|y|width|height)="\d+,', html)
+
+
+@pytest.mark.parametrize("page", ["change", "history", "delete"])
+def test_it_has_no_page_for_a_counter_behind_it(superuser: Client, page: str):
+    make_minute(timezone.now(), completed=3)
+    row = Counter.objects.get()
+
+    response = get(superuser, f"{PATH}{row.pk}/{page}/")
+
+    assert "histogram" not in text_of(response)
+    assert response.status_code in (302, 403)
