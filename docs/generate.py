@@ -13,99 +13,12 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 REGION = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-STATES = {
-    "scheduled": "waits for its `run_at`",
-    "pending": "due; may be claimed",
-    "processing": "claimed by a supervisor whose lease is alive",
-    "failed": "the last attempt failed, and the next one is due at `run_at`",
-    "completed": "succeeded. Final",
-    "dead": "gave up. Final, and kept in the Dead Letter Queue for a person",
-    "cancelled": "a person stopped it. Final",
-}
-OUTCOMES = {
-    "completed": "exit code 0",
-    "failed": "any other exit code, a signal, or a command that could not be started",
-    "timed_out": "it ran longer than its timeout and was ended",
-    "cancelled": "a person asked for it to stop, and it was ended",
-    "lost": "its worker or its supervisor died",
-    "released": "its supervisor stopped and gave it back, at no charge",
-}
-JOB_FIELDS = {
-    "id": "text, 1 to 64 printable characters without spaces, not beginning with `-` or `{`; made (a UUIDv7) if absent",
-    "command": "a text for `/bin/sh`, or a list of words to run without a shell",
-    "task": "in place of `command`: the dotted path of a function decorated with `@task`",
-    "args": "list of its positional arguments",
-    "kwargs": "object of its named arguments",
-    "queue": "text, formed like an id; `default` if absent",
-    "priority": "whole number, −100 to 100; larger runs sooner; 0 if absent",
-    "run_at": "ISO 8601 time; start no earlier. Without an offset it is in the site's time zone",
-    "delay": "seconds or a duration such as `10m`; start no earlier than this from now. Not together with `run_at`",
-    "max_retries": "whole number; attempts after the first. If absent, [as set](settings.md#retries-and-time-limits)",
-    "backoff_base": "number; the wait after failed attempt n is this `** n` seconds. If absent, as set",
-    "backoff_max": "seconds or a duration; the longest wait. If absent, as set",
-    "timeout": "seconds or a duration; 0 is no limit. If absent, [as set](settings.md#retries-and-time-limits)",
-    "cwd": "absolute path to run in; the worker's own if absent",
-    "env": "object of names and texts; added to the job's [environment](shell-jobs.md#environment)",
-}
-JOB_KEYS = {
-    "id": "text",
-    "kind": "`shell` or `task`",
-    "command": "text; of a list of words, the words quoted as a shell would; null for a task",
-    "task": "text; null for a shell job",
-    "queue": "text",
-    "state": "one of the [states](states.md)",
-    "priority": "number",
-    "attempts": "number; spent since it was enqueued or requeued",
-    "max_retries": "number; what holds now: the job's own value, or the one that was looked up",
-    "run_at": "time; earliest start of the next attempt",
-    "enqueued_at": "time",
-    "started_at": "time of the latest attempt, or null",
-    "finished_at": "time at which it became final, or null",
-    "exit_code": "number of the latest attempt, negative for a signal, or null",
-    "outcome": "how the latest attempt ended, one of the [outcomes](states.md#outcomes), or null",
-    "error": "one line, or null",
-}
-JOB_DETAILS_KEYS = {
-    "uses_shell": "true: `/bin/sh` runs it; false: it is run without a shell; null for a task",
-    "backend": "the alias in `TASKS` of a task, or null",
-    "cwd": "text or null",
-    "env": "object or null; values under names that sound secret are masked",
-    "args": "list or null; masked likewise",
-    "kwargs": "object or null; masked likewise",
-    "timeout_seconds": "number that holds now; null is no limit",
-    "claimed_at": "time or null",
-    "cancel_requested_at": "time at which a person asked a running job to stop, or null",
-    "postponements": "number of attempts that ended in exit code 75 at no charge",
-    "return_value": "what a task that completed returned, any JSON value; else null",
-    "attempt_history": "list of attempts, oldest first",
-}
-ATTEMPT_KEYS = {
-    "number": "number; after a requeue it counts from 1 again",
-    "host": "text",
-    "pid": "number of the command's process, or null",
-    "started_at": "time",
-    "finished_at": "time; null while it runs",
-    "run_seconds": "number, measured on a clock that nobody can set; null while it runs",
-    "outcome": "one of the [outcomes](states.md#outcomes); null while it runs",
-    "exit_code": "number, negative for a signal, or null",
-    "error": "one line, or null",
-    "exception_class": "dotted path of what a task raised, or null",
-    "progress": "number from 0 to 1 that a task told, or null",
-    "progress_message": "text that it told with it, or null",
-}
-CHANGE_KEYS = {
-    "at": "time",
-    "queue": "text; null for the values for all queues",
-    "key": "a [setting](settings.md#retries-and-time-limits), or `paused`",
-    "before": "number, null if it was not set; of `paused` an object with `until` and `reason`, null if it was not",
-    "after": "likewise; of `paused`, null if it was resumed",
-    "by": "text: who changed it; null if a pause ended by itself",
-}
+sys.path.insert(0, str(DOCS.parent))
+from docs import meanings  # noqa: E402 - found once the checkout is on the path
 
 
 def main() -> int:
     """Bring every page up to date."""
-    sys.path.insert(0, str(DOCS.parent))
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # a temporary home; no file of the user's is touched
     import django  # noqa: PLC0415 - not before its settings are named
 
@@ -138,7 +51,7 @@ def explained(keys: Iterable[str], meanings: Mapping[str, str]) -> list[list[str
     """Return a row for each key; a key that nobody has explained, and an explanation without a key, are errors."""
     keys = list(keys)
     if missing := set(keys) ^ set(meanings):
-        raise SystemExit(f"docs/generate.py explains other keys than the code has: {', '.join(sorted(missing))}")
+        raise SystemExit(f"docs/meanings.py has other names than the code: {', '.join(sorted(missing))}")
     return [[f"`{key}`", meanings[key]] for key in keys]
 
 
@@ -286,7 +199,7 @@ def environment() -> str:
 def states() -> str:
     from jobs.states import TRANSITIONS, State  # noqa: PLC0415 - Django must be set up
 
-    rows = explained((state.value for state in sorted(State, key=list(STATES).index)), STATES)
+    rows = explained((state.value for state in sorted(State, key=list(meanings.STATES).index)), meanings.STATES)
     return table(
         ["state", "meaning", "may become"],
         [
@@ -299,7 +212,7 @@ def states() -> str:
 def outcomes() -> str:
     from jobs.states import Ending  # noqa: PLC0415 - Django must be set up
 
-    return table(["outcome", "meaning"], explained((ending.value for ending in Ending), OUTCOMES))
+    return table(["outcome", "meaning"], explained((ending.value for ending in Ending), meanings.OUTCOMES))
 
 
 def shell_environment() -> str:
@@ -344,13 +257,13 @@ def shell_exit_codes() -> str:
 def job_fields() -> str:
     from jobs import new_job  # noqa: PLC0415 - Django must be set up
 
-    return table(["field", "value"], explained(new_job.FIELDS, JOB_FIELDS))
+    return table(["field", "value"], explained(new_job.FIELDS, meanings.JOB_FIELDS))
 
 
 def job_keys() -> str:
     from jobs.cli import present  # noqa: PLC0415 - Django must be set up
 
-    return table(["key", "value"], explained(present.JOB_KEYS, JOB_KEYS))
+    return table(["key", "value"], explained(present.JOB_KEYS, meanings.JOB_KEYS))
 
 
 def job_details_keys() -> str:
@@ -361,19 +274,36 @@ def job_details_keys() -> str:
     from jobs.models import Job  # noqa: PLC0415
 
     details = present.job_details_json(Job(kind="shell"), [], queue.Policies({}, datetime.now(UTC)))
-    return table(["key", "value"], explained([key for key in details if key not in JOB_KEYS], JOB_DETAILS_KEYS))
+    return table(
+        ["key", "value"], explained([key for key in details if key not in meanings.JOB_KEYS], meanings.JOB_DETAILS_KEYS)
+    )
 
 
 def attempt_keys() -> str:
     from jobs.cli import present  # noqa: PLC0415 - Django must be set up
 
-    return table(["key", "value"], explained(present.ATTEMPT_KEYS, ATTEMPT_KEYS))
+    return table(["key", "value"], explained(present.ATTEMPT_KEYS, meanings.ATTEMPT_KEYS))
 
 
 def change_keys() -> str:
     from jobs.cli import history  # noqa: PLC0415 - Django must be set up
 
-    return table(["key", "value"], explained(history.CHANGE_KEYS, CHANGE_KEYS))
+    return table(["key", "value"], explained(history.CHANGE_KEYS, meanings.CHANGE_KEYS))
+
+
+# The admin.
+
+
+def permissions() -> str:
+    from tests.admin import matrix  # noqa: PLC0415 - Django must be set up
+
+    return table(["permission", "allows"], explained(matrix.permissions(), meanings.PERMISSIONS))
+
+
+def permission_matrix() -> str:
+    from tests.admin import matrix  # noqa: PLC0415 - Django must be set up
+
+    return table(["address", "request", "needs", *matrix.ROLES], matrix.rows())
 
 
 # What was measured.
@@ -402,6 +332,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "keys": keys,
     "knobs": knobs,
     "outcomes": outcomes,
+    "permission-matrix": permission_matrix,
+    "permissions": permissions,
     "shell-environment": shell_environment,
     "shell-exit-codes": shell_exit_codes,
     "states": states,

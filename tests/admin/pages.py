@@ -54,8 +54,45 @@ PAGES: dict[str, set[str]] = {
     "dashboard/?window=7d": {"view_dashboard"},
     "supervisor/": {"view_supervisor"},
     "supervisor/1/change/": {"view_supervisor"},
+    "supervisor/1/history/": {"view_supervisor"},
     "supervisor/stop/": {"view_supervisor", "stop_supervisor"},
     "supervisor/stop/?supervisor=1": {"view_supervisor", "stop_supervisor"},
+}
+
+# Addresses that Django has for every list, and that are closed to everybody here, superusers included.
+CLOSED = (
+    "job/add/",
+    "deadjob/add/",
+    "supervisor/add/",
+    "supervisor/1/delete/",
+    "config/mail/delete/",
+    "dashboard/add/",
+)
+
+# Addresses that show nothing and change nothing, but lead to one of the pages above, which decides.
+LEADS = {
+    "job/dead1/": "job/dead1/change/",
+    "job/dead1/delete/": "job/delete/?job=dead1",
+    "deadjob/dead1/": "deadjob/dead1/change/",
+    "deadjob/dead1/delete/": "deadjob/discard/?job=dead1",
+    "deadjob/dead1/history/": "job/dead1/history/",
+    "config/mail/": "config/mail/change/",
+    "supervisor/1/": "supervisor/1/change/",
+    "dashboard/1/": "dashboard/1/change/",
+}
+
+# Addresses of rows that are no rows: the dashboard has none.
+NOWHERE = ("dashboard/1/change/", "dashboard/1/delete/", "dashboard/1/history/")
+
+# What a list offers for the rows that are ticked, and what is needed to be offered it. Each asks before it does it.
+ACTIONS: dict[tuple[str, str], set[str]] = {
+    ("job/", "requeue"): {"view_job", "requeue_job"},
+    ("job/", "run_now"): {"view_job", "requeue_job"},
+    ("job/", "cancel"): {"view_job", "cancel_job"},
+    ("job/", "delete_selected"): {"view_job", "delete_job"},
+    ("deadjob/", "requeue"): {"view_deadjob", "requeue_job"},
+    ("deadjob/", "delete_selected"): {"view_deadjob", "delete_job"},
+    ("supervisor/", "stop"): {"view_supervisor", "stop_supervisor"},
 }
 
 

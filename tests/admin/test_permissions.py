@@ -1,14 +1,32 @@
 """Who may see and do what. Nothing comes with being staff, and no right comes with another."""
 
+import json
 import re
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 
 from jobs.models import Job
+from tests.admin import matrix
 from tests.admin.conftest import OPERATE, VIEW, Login, browser_of
-from tests.admin.pages import CHANGES, PAGES, everything, get, make_rows, post, settings, text_of
+from tests.admin.matrix import address_of
+from tests.admin.pages import (
+    ACTIONS,
+    CHANGES,
+    CLOSED,
+    LEADS,
+    NOWHERE,
+    PAGES,
+    confirmed,
+    everything,
+    get,
+    make_rows,
+    post,
+    settings,
+    text_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -124,10 +142,126 @@ def test_it_changes_nothing_without_a_csrf_token(name):
     assert everything() == before
 
 
-@pytest.mark.parametrize("path", ["job/add/", "deadjob/add/", "supervisor/add/"])
-def test_it_has_no_form_to_add_a_row_even_for_a_superuser(superuser: Client, path):
-    assert get(superuser, path).status_code == 403
-    assert post(superuser, path, {"id": "x", "command": "touch /tmp/x", "kind": "shell"}).status_code == 403
+@pytest.mark.parametrize("name", CHANGES)
+def test_it_changes_something_for_an_operator(operator: Client, name):
+    path, data, _needed = CHANGES[name]
+    before = everything()
+
+    assert post(operator, path, data).status_code == 302
+
+    assert everything() != before
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_it_changes_something_for_a_superuser(superuser: Client, name):
+    path, data, _needed = CHANGES[name]
+    before = everything()
+
+    assert post(superuser, path, data).status_code == 302
+
+    assert everything() != before
+
+
+SHOWS = [path for path in PAGES if address_of(path) not in {address_of(changes) for changes, _, _ in CHANGES.values()}]
+
+
+@pytest.mark.parametrize("path", SHOWS)
+def test_it_changes_nothing_by_a_post_to_what_only_shows(superuser: Client, path):
+    """A page that fails here changes something: it belongs into CHANGES of tests/admin/pages.py, too."""
+    before = everything()
+
+    post(superuser, path, confirmed(ids=json.dumps(["dead1"]), queue="mail", max_retries="1", _save="Save"))
+
+    assert everything() == before
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_it_is_closed_even_for_a_superuser(superuser: Client, path):
+    crafted = {"id": "x", "command": "touch /tmp/x", "kind": "shell", "queue": "x", "post": "yes", "confirmed": "yes"}
+    before = everything()
+
+    assert get(Client(), path).status_code == post(Client(), path, crafted).status_code == 302
+    assert get(superuser, path).status_code == post(superuser, path, crafted).status_code == 403
+
+    assert everything() == before
+
+
+@pytest.mark.parametrize("path", LEADS)
+def test_it_leads_to_a_page_that_decides(superuser: Client, path):
+    before = everything()
+
+    for response in (get(superuser, path), post(superuser, path, {"post": "yes", "confirmed": "yes"})):
+        assert response.headers["Location"] == f"/admin/jobs/{LEADS[path]}"
+    assert get(Client(), path).headers["Location"].startswith("/admin/login/")
+
+    assert address_of(LEADS[path]) in {address_of(page) for page in (*PAGES, *NOWHERE)}
+    assert everything() == before
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+def test_it_has_no_rows_behind_the_dashboard(superuser: Client, path):
+    for response in (get(superuser, path), post(superuser, path, {"post": "yes"})):
+        assert response.status_code == 403 or response.headers["Location"] == "/admin/"
+
+
+def tick(client: Client, path: str, action: str) -> str:
+    """Choose an action for a row of a list; return the page that comes of it."""
+    row = "1" if path == "supervisor/" else "dead1"
+    return text_of(post(client, path, {"action": action, "_selected_action": row}))
+
+
+@pytest.mark.parametrize(("path", "action"), ACTIONS)
+def test_it_asks_before_an_action_of_a_list(login: Login, path, action):
+    before = everything()
+
+    assert 'name="confirmed"' in tick(login(*ACTIONS[path, action]), path, action)
+
+    assert everything() == before
+
+
+@pytest.mark.parametrize(("path", "action"), ACTIONS)
+def test_it_offers_no_action_of_a_list_to_whom_a_right_is_missing(login: Login, path, action):
+    before = everything()
+
+    for missing in ACTIONS[path, action]:
+        assert 'name="confirmed"' not in tick(login(*all_but(missing)), path, action)
+    assert 'name="confirmed"' not in tick(login(*VIEW), path, action)
+
+    assert everything() == before
+
+
+def test_it_knows_every_address_of_the_admin():
+    unknown = matrix.addresses() - matrix.enforced()
+
+    assert not unknown, (
+        f"no test enforces who may use {sorted(unknown)}: add a path of each to PAGES in tests/admin/pages.py, with "
+        "the permissions to see it; if a POST to it changes something, to CHANGES, too; then run make docs"
+    )
+    assert matrix.enforced() <= matrix.addresses()
+
+
+def test_it_knows_every_action_of_the_lists(superuser: Client, rf):
+    request = rf.get("/")
+    request.user = User.objects.get(username="root")
+    offered = {
+        (f"{model._meta.model_name}/", action)
+        for model, model_admin in admin.site._registry.items()
+        if model._meta.app_label == "jobs"
+        for action in model_admin.get_actions(request)
+    }
+
+    assert offered == set(ACTIONS), "the actions of the lists and ACTIONS in tests/admin/pages.py differ"
+
+
+def test_it_needs_every_permission_for_something():
+    unused = set(matrix.permissions()) - matrix.needed()
+
+    assert unused <= {"enqueue_job"}, f"no page and no change in tests/admin/pages.py needs {sorted(unused)}"
+
+
+def test_it_has_an_operator_with_every_permission():
+    assert set(matrix.permissions()) - OPERATE <= {"enqueue_job"}, "OPERATE in tests/admin/conftest.py lacks some"
+    assert set(matrix.permissions()) >= OPERATE
 
 
 @pytest.mark.parametrize("path", ["job/waiting1/change/", "deadjob/dead1/change/", "supervisor/1/change/"])
@@ -204,8 +338,3 @@ def test_it_does_not_delete_a_running_job_through_any_of_djangos_own_ways(superu
     assert post(superuser, "job/running1/delete/", {"post": "yes"}).status_code == 302
 
     assert everything() == before
-
-
-def test_it_leads_from_djangos_page_for_deleting_to_our_own(superuser: Client):
-    assert get(superuser, "job/dead1/delete/").headers["Location"] == "/admin/jobs/job/delete/?job=dead1"
-    assert get(superuser, "deadjob/dead1/delete/").headers["Location"] == "/admin/jobs/deadjob/discard/?job=dead1"
