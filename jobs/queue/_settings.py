@@ -75,6 +75,7 @@ def _waiting_until(run_at: datetime | None, now: datetime) -> dict[str, Any]:
 def _update(id_: str, *, states: frozenset[State], fence: int, values: Mapping[str, Any]) -> None:
     """Write `values` to a job that is in one of `states` and was not claimed since. Raise what kept it from that."""
     job = Job.objects.filter(pk=id_)
+    values = values or {"queue": F("queue")}  # Django updates no row where there is nothing to set
     if not job.filter(state__in=sorted(states), fence=fence).update(**values):
         raise _refusal(id_, job.values_list("state", "fence").first(), states, fence)
     announce()

@@ -32,6 +32,14 @@ def change_and_requeue(job: Job, /, *, now=NOW, **fields: Any) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(WAITING))
+def test_it_takes_a_change_of_nothing(state: State):
+    job = make_job(state=state)
+    before = row()
+    change(job)
+    assert row() == before
+
+
+@pytest.mark.parametrize("state", sorted(WAITING))
 def test_it_changes_how_a_waiting_job_is_executed_and_nothing_else(state: State):
     job = make_job(state=state, max_retries=1, backoff_base=3.0)
     before = row()
