@@ -134,8 +134,8 @@ def _checkpoints(pragmas: Mapping[str, str]) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"SQLite {sqlite3.sqlite_version} can lose committed transactions when several processes checkpoint.",
-            hint=f"Leave the checkpoints to the supervisor, or use SQLite 3.51.3 or newer. {OPTIONS_HINT}",
+            f"SQLite {sqlite3.sqlite_version} can lose commits, or damage the file, when it checkpoints by itself.",
+            hint=f"Leave the checkpoints to the queue, or use SQLite 3.51.3 or newer. {OPTIONS_HINT}",
             id="jobs.W004",
         )
     ]

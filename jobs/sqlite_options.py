@@ -18,7 +18,7 @@ def options(*, timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> dict[str, Any]:
     - transactions begin IMMEDIATE: one that reads and then writes cannot fail half way with "database is locked";
     - WAL: readers and the writer do not wait for each other;
     - `synchronous=FULL`: a commit that returned survives a power cut (in WAL mode NORMAL does not promise that);
-    - no automatic checkpoints where SQLite has the WAL-reset race: there, only the supervisor checkpoints.
+    - no automatic checkpoints where SQLite has the WAL-reset race: there, `jobs.sql.sqlite_log` alone checkpoints.
     """
     return {
         "transaction_mode": "IMMEDIATE",
@@ -35,7 +35,7 @@ def _pragmas() -> list[str]:
 
 
 def has_wal_reset_race(version: Version = sqlite3.sqlite_version_info[:3]) -> bool:
-    """Tell whether this SQLite can lose a committed transaction when several connections write and checkpoint.
+    """Tell whether this SQLite can lose commits or damage the file when one connection writes and another checkpoints.
 
     Present since WAL exists (3.7.0); fixed on 2026-03-13 in 3.51.3, 3.50.7 and 3.44.6 (sqlite.org/changes.html).
     """

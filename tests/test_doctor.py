@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs import queue, stats
-from jobs.stats import doctor
+from jobs import queue, sqlite_options, stats
+from jobs.stats import _place, doctor
 from tests.clock import NOW, after
 from tests.factories import make_job
 from tests.test_stats import make_living
@@ -37,3 +37,21 @@ def test_it_finds_workers_that_are_silent_or_died_with_jobs():
     texts = [finding.text for finding in doctor.examine(now=NOW) if finding.check == "workers"]
     assert any("has not been heard from for 30s" in text for text in texts)
     assert any("died with 1 job in hand" in text for text in texts)
+
+
+@pytest.mark.parametrize(("pages", "level"), [("0", stats.Level.WARNING), ("1000", stats.Level.ERROR)])
+def test_it_tells_whether_the_race_of_sqlite_is_avoided(monkeypatch, pages, level):
+    monkeypatch.setattr(sqlite_options, "has_wal_reset_race", lambda: True)
+    (finding,) = _place._settings({"product": "SQLite 3.40.1", "wal_autocheckpoint": pages})
+    assert (finding.check, finding.level) == ("database", level)
+    assert finding.remedy
+
+
+def test_it_finds_a_log_that_a_reader_holds(tmp_path):
+    path = tmp_path / "queue.sqlite3"
+    assert not [*_place._wal(path)]
+    with (tmp_path / "queue.sqlite3-wal").open("wb") as log:
+        log.truncate(_place.WAL_LARGE_BYTES + 1)
+    (finding,) = _place._wal(path)
+    assert finding.level is stats.Level.WARNING
+    assert "256 MiB" in finding.text

@@ -83,8 +83,6 @@ class Place:
         if not self.connection.in_atomic_block:
             with self._blamed(), self.connection.wrap_database_errors:
                 self.dialect.maintain(self.connection)
-            self.connection.close()  # the maintenance of a supervisor leaves it a supervisor's patience
-            self._connect()
 
     def refusal(self, error: Error) -> QueueError:
         """Return what an error of this database means."""

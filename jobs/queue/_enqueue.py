@@ -17,6 +17,7 @@ from jobs.models import Job
 from jobs.new_job import NewJob
 from jobs.queue._again import again_after_conflict
 from jobs.queue._announce import announce
+from jobs.queue._relieve import relieve
 from jobs.states import Kind, State
 
 INSERT_BATCH_JOBS = 500  # rows in one INSERT: past this the time per row no longer falls
@@ -61,6 +62,7 @@ def enqueue_for_receipt(new: NewJob, *, now: datetime) -> Receipt:
     if not is_stored:
         raise JobExists(f"{receipt.id} exists already; nothing was changed")
     announce([new.queue])
+    relieve()
     return receipt
 
 
@@ -85,6 +87,7 @@ def enqueue_for_receipts(
             raise
         raise JobExists(f"{_listed(taken)} exist already; nothing was stored") from None
     announce({new.queue for new in news})
+    relieve()
     return receipts
 
 

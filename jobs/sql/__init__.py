@@ -20,6 +20,7 @@ class Dialect(Protocol):
 
     IS_LOCAL: bool  # all who use this database are on one machine
     CAN_ANNOUNCE: bool  # `announce` does something
+    HAS_LOG: bool  # a file that grows with each commit until one of us shortens it; `relieve` does something
     LEASE_SECONDS: float  # how long a supervisor may be silent, if the project does not say
 
     def prepare(self, connection: BaseDatabaseWrapper, *, idle_seconds: float) -> None:
@@ -45,6 +46,9 @@ class Dialect(Protocol):
 
     def maintain(self, connection: BaseDatabaseWrapper) -> None:
         """Do what the database needs now and then; called about once a second by each supervisor."""
+
+    def relieve(self, connection: BaseDatabaseWrapper) -> None:
+        """Do the most urgent of it, after a commit, where no supervisor has done so for long."""
 
     def pending_queues(self, connection: BaseDatabaseWrapper) -> list[str]:
         """Return the names of the queues with pending jobs, at a cost that does not grow with the jobs."""

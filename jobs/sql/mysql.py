@@ -128,6 +128,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 
 
 IS_LOCAL = False
 CAN_ANNOUNCE = False
+HAS_LOG = False
 LEASE_SECONDS = 60.0
 CONNECT_SECONDS = 5
 IDLE_LIMIT = "jobs.sql.mysql.idle"  # the name of the receiver that sets it on new connections
@@ -226,6 +227,10 @@ def socket_number(connection: BaseDatabaseWrapper) -> int | None:
 
 def maintain(_connection: BaseDatabaseWrapper) -> None:
     """Do nothing: InnoDB purges by itself."""
+
+
+def relieve(_connection: BaseDatabaseWrapper) -> None:
+    """Do nothing: the server sees to itself."""
 
 
 def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:

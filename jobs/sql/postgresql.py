@@ -171,6 +171,7 @@ FROM STDIN
 
 IS_LOCAL = False
 CAN_ANNOUNCE = True
+HAS_LOG = False
 LEASE_SECONDS = 60.0
 
 
@@ -259,6 +260,10 @@ def socket_number(connection: BaseDatabaseWrapper) -> int | None:
 
 def maintain(_connection: BaseDatabaseWrapper) -> None:
     """Do nothing: autovacuum does it, with the settings that the migrations give the tables."""
+
+
+def relieve(_connection: BaseDatabaseWrapper) -> None:
+    """Do nothing: the server sees to itself."""
 
 
 def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import file_watch
 from jobs.errors import DatabaseUnavailable
+from jobs.sql import sqlite_log
 from jobs.sql.rows import CLAIM_COLUMNS, Finish
 from jobs.sql.waking import Waker
 from jobs.states import State
@@ -60,12 +61,11 @@ RETURNING {columns}
 COMPOUND_MAX = 400
 
 LOCK_WAIT_SECONDS = 0.1  # of a supervisor, for one try
-CHECKPOINT_WAIT_MS = 500  # for readers to finish; writers wait as long, and another try comes soon
 LOOK_SECONDS = 0.003  # between two looks for a commit where the kernel says nothing
 SYNC_SECONDS = 0.00025  # before the first look after a write: it comes before its commit, by the disk's time to sync
 SYNC_GROWTH = 2.0  # of that, from look to look
 WATCHED_SECONDS = 1.0  # between two looks while nothing is written
-WAL_MAX_BYTES = 16 * 1024 * 1024  # a second of full load; a longer log makes every reader slower
+LONG_LOG_BYTES = 4 * sqlite_log.SHORT_BYTES  # which supervisors keep it far below
 
 FINISH = """
 WITH ended AS (
@@ -140,6 +140,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 
 
 IS_LOCAL = True
 CAN_ANNOUNCE = False
+HAS_LOG = True
 LEASE_SECONDS = 300.0  # outlasts a foreign write lock of a minute several times over
 
 
@@ -244,19 +245,15 @@ def socket_number(_connection: BaseDatabaseWrapper) -> int | None:
 
 
 def maintain(connection: BaseDatabaseWrapper) -> None:
-    """Empty the write-ahead log when it has grown. On builds with the WAL-reset race nobody else does.
+    """Shorten the write-ahead log when it has grown. On builds with the WAL-reset race nobody else does."""
+    if sqlite_log.size_bytes(connection) > sqlite_log.SHORT_BYTES:
+        sqlite_log.shorten(connection)
 
-    TRUNCATE works under the write lock, so no other connection can start the log over meanwhile.
-    """
-    try:
-        size_bytes = Path(f"{connection.settings_dict['NAME']}-wal").stat().st_size
-    except FileNotFoundError:
-        return
-    if size_bytes > WAL_MAX_BYTES:
-        timeout_ms = round(LOCK_WAIT_SECONDS * 1000)
-        connection.connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
-        connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        connection.connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+
+def relieve(connection: BaseDatabaseWrapper) -> None:
+    """Shorten the log when it has grown so much that no supervisor can be there."""
+    if sqlite_log.size_bytes(connection) > LONG_LOG_BYTES:
+        sqlite_log.shorten(connection)
 
 
 def pending_queues(connection: BaseDatabaseWrapper) -> list[str]:

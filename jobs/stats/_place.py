@@ -12,7 +12,7 @@ from jobs.stats._findings import Finding, error, ok, warning
 
 DISK_LOW_BYTES = 1_073_741_824  # a day's output of a busy queue
 DISK_FULL_BYTES = 104_857_600  # a WAL of a busy minute no longer fits
-WAL_LARGE_BYTES = 268_435_456  # four times the size to which it is cut back after a checkpoint
+WAL_LARGE_BYTES = 268_435_456  # four times the size at which whoever enqueues shortens it
 SNAPSHOT_OLD_SECONDS = 300.0  # a queue under load makes a million dead rows in that time
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 NETWORK_FILE_SYSTEMS = ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "smb")
@@ -66,9 +66,10 @@ def _server(facts: dict[str, str]) -> Iterator[Finding]:
 def _race(facts: dict[str, str], remedy: str) -> Finding:
     version = facts["product"]
     if facts["wal_autocheckpoint"] == "0":
-        text = f"{version} has the WAL-reset race; it is avoided here, because only the supervisor checkpoints"
+        text = f"{version} has the WAL-reset race; it is avoided here, as long as no other program writes to this file"
         return warning("database", text, "upgrade to SQLite 3.51.3, 3.50.7 or 3.44.6")
-    return error("database", f"{version} can lose committed jobs when several processes checkpoint", remedy)
+    text = f"{version} can lose committed jobs, or damage the file, when it checkpoints by itself"
+    return error("database", text, remedy)
 
 
 def _network(path: Path) -> Iterator[Finding]:
@@ -102,10 +103,8 @@ def _wal(path: Path) -> Iterator[Finding]:
     wal = path.with_name(f"{path.name}-wal")
     size_bytes = wal.stat().st_size if wal.exists() else 0
     if size_bytes > WAL_LARGE_BYTES:
-        text = (
-            f"the write-ahead log has grown to {size_bytes // MIB:,} MiB; a reader holds it open, or nobody checkpoints"
-        )
-        yield warning("wal", text, "end long-running readers, and let a worker run: queuectl worker start")
+        text = f"the write-ahead log has grown to {size_bytes // MIB:,} MiB; a reader holds it open"
+        yield warning("wal", text, "end long transactions of other programs; the next enqueue or a worker shortens it")
 
 
 def _permissions(path: Path) -> Iterator[Finding]:
