@@ -37,7 +37,7 @@ def _about(found: Results) -> str:
         *(["store", facts] for facts in found.stores.values()),
         ["rounds", str(found.about["options"]["rounds"])],
     ]
-    return _table(["", "this run"], rows)
+    return table(["", "this run"], rows)
 
 
 def _drain(found: Results) -> str:
@@ -55,7 +55,7 @@ def _drain(found: Results) -> str:
         for place in sorted(places, key=lambda place: -(found.figure("drain", *place) or 0))
     ]
     titles = ["system", "store", "jobs/s", "of the raw limit", "queuectl there is", "queuectl on SQLite is"]
-    return _section("Draining a backlog", _table(titles, rows))
+    return _section("Draining a backlog", table(titles, rows))
 
 
 def _enqueue(found: Results) -> str:
@@ -85,7 +85,7 @@ def _enqueue(found: Results) -> str:
         "of raw",
         "queuectl is",
     ]
-    return _section("Enqueueing", _table(titles, rows))
+    return _section("Enqueueing", table(titles, rows))
 
 
 def _pickup(found: Results) -> str:
@@ -94,7 +94,7 @@ def _pickup(found: Results) -> str:
         for place in _places(found, "pickup_p50")
     ]
     titles = ["system", "store", "idle p50", "p95", "p99", "300 jobs/s p50", "p95", "p99"]
-    return _section("Pickup, in milliseconds", _table(titles, rows)) if rows else ""
+    return _section("Pickup, in milliseconds", table(titles, rows)) if rows else ""
 
 
 def _idle(found: Results) -> str:
@@ -103,7 +103,7 @@ def _idle(found: Results) -> str:
         for place in _places(found, "idle_cpu")
     ]
     titles = ["system", "store", "processor, % of a core", "memory, MB"]
-    return _section("Waiting for jobs", _table(titles, rows)) if rows else ""
+    return _section("Waiting for jobs", table(titles, rows)) if rows else ""
 
 
 def _shell(found: Results) -> str:
@@ -118,7 +118,7 @@ def _shell(found: Results) -> str:
         for place in sorted(places, key=lambda place: -(found.figure("shell", *place) or 0))
     ]
     titles = ["program", "store", "commands/s", "of `xargs -P 2`", "queuectl on SQLite is"]
-    return _section("Shell jobs", _table(titles, rows)) if rows else ""
+    return _section("Shell jobs", table(titles, rows)) if rows else ""
 
 
 def _growth(found: Results) -> str:
@@ -131,7 +131,7 @@ def _growth(found: Results) -> str:
 
     rows = [[STORES[store], _case(case), *(cell(measure, store, case) for measure in GROWTH)] for store, case in cases]
     titles = ["store", "other jobs", *GROWTH.values()]
-    return _section("With other jobs in the table, in milliseconds", _table(titles, rows)) if rows else ""
+    return _section("With other jobs in the table, in milliseconds", table(titles, rows)) if rows else ""
 
 
 def _raw(found: Results) -> str:
@@ -143,17 +143,17 @@ def _raw(found: Results) -> str:
     ]
     turns = [f"record and claim {batch} a transaction" for batch in BATCHES]
     titles = ["store", *turns, *(f"insert {batch:,} a transaction" for batch in INSERT_BATCHES)]
-    return _section("Raw limits, in jobs/s", _table(titles, rows)) if rows else ""
+    return _section("Raw limits, in jobs/s", table(titles, rows)) if rows else ""
 
 
 def _refused(found: Results) -> str:
     rows = [[key.system, STORES[key.store], key.measure, reason] for key, reason in found.refused.items()]
-    return _section("Without a figure", _table(["system", "store", "measure", "reason"], rows)) if rows else ""
+    return _section("Without a figure", table(["system", "store", "measure", "reason"], rows)) if rows else ""
 
 
 def _settings(found: Results) -> str:
     rows = [[name, about["version"], "; ".join(map(_code, about["settings"]))] for name, about in found.systems.items()]
-    return _section("Settings", _table(["system", "version", "settings"], rows)) if rows else ""
+    return _section("Settings", table(["system", "version", "settings"], rows)) if rows else ""
 
 
 def _places(found: Results, measure: str) -> list[tuple[str, str]]:
@@ -197,6 +197,6 @@ def _section(title: str, body: str) -> str:
     return f"### {title}\n\n{body}"
 
 
-def _table(titles: Row, rows: Iterable[Row]) -> str:
+def table(titles: Row, rows: Iterable[Row]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

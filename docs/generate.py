@@ -320,6 +320,21 @@ def benchmarks() -> str:
     return "\n\n".join([*plots, tables.page(found)]) + "\n"
 
 
+def long_runs() -> str:
+    from benchmarks.soak import showing  # noqa: PLC0415 - found once the checkout is on the path
+
+    found = showing.newest()
+    if found is None:
+        return "No long run is kept yet: `make soak`.\n"
+    return f"![an hour]({showing.PLOT.parent.name}/{showing.PLOT.name})\n\n{showing.page(found)}\n"
+
+
+def long_run_kinds() -> str:
+    from benchmarks.soak import showing  # noqa: PLC0415 - found once the checkout is on the path
+
+    return showing.kinds_of_jobs()
+
+
 REGIONS: dict[str, Callable[[], str]] = {
     "attempt-keys": attempt_keys,
     "benchmarks": benchmarks,
@@ -331,6 +346,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "job-keys": job_keys,
     "keys": keys,
     "knobs": knobs,
+    "long-run-kinds": long_run_kinds,
+    "long-runs": long_runs,
     "outcomes": outcomes,
     "permission-matrix": permission_matrix,
     "permissions": permissions,

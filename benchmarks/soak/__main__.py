@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import results, stores
 from benchmarks.marks import Inexact
 from benchmarks.session import Failed
-from benchmarks.soak import judging, sampling
+from benchmarks.soak import judging, sampling, showing
 from benchmarks.soak.sampling import Sample
 from benchmarks.soak.site import Site
 
@@ -35,7 +35,10 @@ def main() -> int:
         found = _run(options, scratch)
     finally:
         shutil.rmtree(scratch)
-    path = _write(found, is_whole=options.minutes >= judging.SHORTEST_MINUTES)
+    is_whole = options.minutes >= judging.SHORTEST_MINUTES
+    path = _write(found, is_whole=is_whole)
+    if is_whole:
+        showing.draw(found)
     is_sound = [_say(store, run) for store, run in found["runs"].items()]
     print(f"\nWritten to {path.relative_to(results.CHECKOUT)}", file=sys.stderr)
     return 0 if all(is_sound) else 1
