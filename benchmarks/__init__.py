@@ -8,4 +8,6 @@ session.py  marks.py    the harness's end of that: start, ask, stop; prove that 
 backlog.py  waiting.py  what is measured of every system: enqueueing and draining; pickup, idle time, memory
 raw.py  shell.py  growth.py   the bare drivers; shell jobs; what a million rows cost
 tables.py  plots.py     results as Markdown and as SVG
+soak/                   an hour of mixed load on each database: `make soak`
+fleet.py  wal_race.py   many machines; SQLite's WAL-reset race
 """
