@@ -170,16 +170,33 @@ def _code(text: str) -> str:
 def keys() -> str:
     from jobs import conf  # noqa: PLC0415 - Django must be set up
 
-    def shown(value: float | str | None, none: str) -> str:
-        if value is None:
+    def shown(value: object, none: str) -> str:
+        if value is None or value == {}:
             return none
         return f"`{value}`" if isinstance(value, str) else f"`{value:g}`"
 
     rows = [
-        [f"`{key.name}`", shown(key.default, "none"), shown(key.minimum, "a text"), key.help]
+        [
+            f"`{key.name}`",
+            shown(key.default, "none"),
+            shown(key.minimum, "a dictionary" if key.is_dictionary else "a text"),
+            key.help,
+        ]
         for key in conf.KEYS.values()
     ]
     return table(["key", "default", "at least", "meaning"], rows)
+
+
+def command_keys() -> str:
+    from jobs import named_commands  # noqa: PLC0415 - Django must be set up
+
+    return table(["key", "value"], [[f"`{key}`", value] for key, value in named_commands.COMMAND_KEYS.items()])
+
+
+def parameter_keys() -> str:
+    from jobs import named_commands  # noqa: PLC0415 - Django must be set up
+
+    return table(["key", "value"], [[f"`{key}`", value] for key, value in named_commands.PARAMETER_KEYS.items()])
 
 
 def environment() -> str:
@@ -339,6 +356,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "attempt-keys": attempt_keys,
     "benchmarks": benchmarks,
     "change-keys": change_keys,
+    "command-keys": command_keys,
     "environment": environment,
     "exit-codes": exit_codes,
     "job-details-keys": job_details_keys,
@@ -351,6 +369,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "outcomes": outcomes,
     "permission-matrix": permission_matrix,
     "permissions": permissions,
+    "parameter-keys": parameter_keys,
     "shell-environment": shell_environment,
     "shell-exit-codes": shell_exit_codes,
     "states": states,

@@ -14,7 +14,7 @@ from django.core import checks
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs import conf, sql, sqlite_options
+from jobs import conf, named_commands, sql, sqlite_options
 from jobs.models import Job
 
 SQLITE_OLDEST = (3, 35, 0)  # the first with RETURNING, which the claim needs
@@ -26,6 +26,12 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     """Refuse a `JOBS` setting that the queue would trip over."""
     configured = getattr(settings, "JOBS", {})
     return [checks.Error(problem, id="jobs.E001") for problem in conf.problems(configured)]
+
+
+@checks.register(checks.Tags.compatibility)
+def check_commands(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Refuse a named command that is not defined well; the admin does not offer it."""
+    return [checks.Error(str(wrong), hint=wrong.hint, id=wrong.check_id) for wrong in named_commands.problems()]
 
 
 @checks.register(checks.Tags.compatibility)

@@ -127,12 +127,16 @@ def knob(name: str) -> Knob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of the `JOBS` setting: a number of seconds, or a text where `minimum` is None."""
+    """One key of the `JOBS` setting: a number of seconds; a text where `minimum` is None, or else a dictionary."""
 
     name: str
-    default: float | str | None
+    default: float | str | Mapping[str, Any] | None
     minimum: float | None
     help: str
+
+    @property
+    def is_dictionary(self) -> bool:
+        return isinstance(self.default, Mapping)
 
 
 KEYS: dict[str, Key] = {
@@ -171,6 +175,12 @@ KEYS: dict[str, Key] = {
             help="PostgreSQL only: how workers reach the server to LISTEN (a libpq connection string), where the "
             "database itself is reached through a pooler that does not pass notifications on",
         ),
+        Key(
+            name="COMMANDS",
+            default={},
+            minimum=None,
+            help="commands that the site trusts, by their names: see [Named commands](#named-commands)",
+        ),
     )
 }
 
@@ -199,6 +209,12 @@ def listen_dsn() -> str | None:
     return None if value is None else str(value)
 
 
+def commands() -> Mapping[str, Any]:
+    """Return the definitions of the named commands, as they stand in the setting."""
+    value = _settings()["COMMANDS"]
+    return value if isinstance(value, Mapping) else {}
+
+
 def problems(configured: object) -> list[str]:
     """Return what is wrong with a `JOBS` setting, a line each. Used by the system checks."""
     if not isinstance(configured, Mapping):
@@ -212,11 +228,18 @@ def _problem(name: object, value: object) -> str | None:
         return f"JOBS[{name!r}] is not a setting; choose from {', '.join(KEYS)}."
     if _fits(key, value):
         return None
-    expected = "a text" if key.minimum is None else f"a number of seconds from {key.minimum:g} up"
-    return f"JOBS[{name!r}] must be {expected}."
+    return f"JOBS[{name!r}] must be {_expected(key)}."
+
+
+def _expected(key: Key) -> str:
+    if key.is_dictionary:
+        return "a dictionary"
+    return "a text" if key.minimum is None else f"a number of seconds from {key.minimum:g} up"
 
 
 def _fits(key: Key, value: Any) -> bool:
+    if key.is_dictionary:
+        return isinstance(value, Mapping)
     if value is None:
         return key.default is None
     if key.minimum is None:
@@ -227,7 +250,7 @@ def _fits(key: Key, value: Any) -> bool:
 
 
 @cache
-def _settings() -> dict[str, float | str | None]:
+def _settings() -> dict[str, Any]:
     configured = getattr(django_settings, "JOBS", {})
     return {name: configured.get(name, key.default) for name, key in KEYS.items()}
 

@@ -28,6 +28,14 @@ def loads(document: str | bytes) -> Any:
     return value
 
 
+def load_field(field: str, document: str) -> Any:
+    """Return the same for the value of one field, which a refusal names."""
+    try:
+        return loads(document)
+    except InvalidInput as error:
+        raise InvalidInput(field, error.problem) from None
+
+
 def load_object(document: str | bytes) -> dict[str, Any]:
     """Return the same for a document that must be an object."""
     value = loads(document)

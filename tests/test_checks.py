@@ -56,6 +56,8 @@ def test_it_runs_with_djangos_own_checks(settings):
         ({"GRACE": 1}, "JOBS['GRACE'] is not a setting"),
         ({"GRACE_SECONDS": "soon"}, "JOBS['GRACE_SECONDS'] must be a number of seconds"),
         ({"LEASE_SECONDS": 0}, "JOBS['LEASE_SECONDS'] must be a number of seconds"),
+        ({"COMMANDS": ["backup"]}, "JOBS['COMMANDS'] must be a dictionary."),
+        ({"COMMANDS": None}, "JOBS['COMMANDS'] must be a dictionary."),
         ([], "JOBS must be a dictionary."),
     ],
 )

@@ -65,5 +65,13 @@ def test_it_refuses_a_knob_that_does_not_exist_and_lists_the_others():
         conf.knob("colour")
 
 
+def test_it_reads_the_named_commands_or_finds_none(settings):
+    settings.JOBS = {"COMMANDS": {"a": 1}}
+    assert conf.commands() == {"a": 1}
+    for other in ({}, {"COMMANDS": None}, {"COMMANDS": ["a"]}):
+        settings.JOBS = other
+        assert conf.commands() == {}
+
+
 def test_it_explains_every_knob():
     assert all(knob.help and knob.name in conf.KNOBS for knob in KNOBS)

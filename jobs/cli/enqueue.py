@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from django.core.management import get_commands
 
-from jobs import clock, new_job, queue, stats, strict_json
+from jobs import clock, named_commands, new_job, queue, stats, strict_json
 from jobs.cli import arguments, present
 from jobs.cli.output import Output
 from jobs.cli.parser import Parser, Verbs
@@ -26,7 +26,7 @@ ERRORS_SHOWN = 5  # enough to see the pattern, few enough to read
 # Options that say something about the job, and so do not go with a job that is written as JSON.
 JOB_OPTIONS = (
     "id", "queue", "priority", "run_at", "delay", "max_retries", "timeout", "cwd", "env", "task", "task_args",
-    "task_kwargs", "manage",
+    "task_kwargs", "manage", "named", "values",
 )  # fmt: skip
 
 
@@ -68,6 +68,15 @@ def _add_job_options(parser: Parser) -> None:
     parser.add_argument("--args", metavar="JSON", dest="task_args", help="its positional arguments, a list")
     parser.add_argument("--kwargs", metavar="JSON", dest="task_kwargs", help="its named arguments, an object")
     parser.add_argument("--manage", metavar="COMMAND", help='run a management command: "clearsessions"')
+    parser.add_argument("--named", metavar="NAME", help='run a command that JOBS["COMMANDS"] names')
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        dest="values",
+        type=arguments.variable,
+        action="append",
+        help="a parameter of it; may be repeated",
+    )
 
 
 def run(options: Namespace, output: Output) -> int:
@@ -101,7 +110,7 @@ def _fields(options: Namespace) -> dict[str, Any]:
         if len(options.job) > 1:
             raise InvalidInput("JSON", "is followed by more; quote the whole object, or use --file for several jobs")
         return strict_json.load_object(options.job[0])
-    return _from_options(options) | _what(options)
+    return _what(options) | _from_options(options)
 
 
 def _what(options: Namespace) -> dict[str, Any]:
@@ -109,9 +118,13 @@ def _what(options: Namespace) -> dict[str, Any]:
     if options.words is not None and options.job:
         raise InvalidInput("command", "stands before and after --; put all of it after")
     words = options.job if options.words is None else options.words
-    for name in ("task", "manage"):
+    for name in ("task", "manage", "named"):
         if words and getattr(options, name) is not None:
             raise InvalidInput("command", f"does not go with --{name}")
+    if options.values is not None and options.named is None:
+        raise InvalidInput("--set", "goes with --named")
+    if options.named is not None:
+        return _named_command(options)
     if options.manage is not None:
         return _management_command(options)
     if options.task is not None:
@@ -131,6 +144,14 @@ def _management_command(options: Namespace) -> dict[str, Any]:
     return {"task": MANAGE_PATH, "args": [options.manage]}
 
 
+def _named_command(options: Namespace) -> dict[str, Any]:
+    """Return what the setting says of the command; options say otherwise of its job."""
+    for name in ("task", "task_args", "task_kwargs", "manage"):
+        if getattr(options, name) is not None:
+            raise InvalidInput("--named", f"does not go with --{name.removeprefix('task_')}")
+    return named_commands.find(options.named).fields(_unrepeated("--set", options.values or ()))
+
+
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -146,10 +167,10 @@ def _from_options(options: Namespace) -> dict[str, Any]:
         if (text := getattr(options, name)) is not None:
             fields[name] = _whole(text)
     if options.env is not None:
-        fields["env"] = _environment(options.env)
+        fields["env"] = _unrepeated("env", options.env)
     for name in ("args", "kwargs"):
         if (text := getattr(options, f"task_{name}")) is not None:
-            fields[name] = _json(name, text)
+            fields[name] = strict_json.load_field(name, text)
     return fields
 
 
@@ -159,26 +180,19 @@ def _whole(text: str) -> int | str:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= arguments.COUNT_MAX_DIGITS else text
 
 
-def _environment(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    env: dict[str, str] = {}
+def _unrepeated(field: str, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
     for name, value in pairs:
-        if name in env:
-            raise InvalidInput("env", f"{new_job.shown(name)} is given twice")
-        env[name] = value
-    return env
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        return strict_json.loads(text)
-    except InvalidInput as error:
-        raise InvalidInput(name, error.problem) from None
+        if name in found:
+            raise InvalidInput(field, f"{new_job.shown(name)} is given twice")
+        found[name] = value
+    return found
 
 
 def _refuse_mix(options: Namespace, other: str) -> None:
     for name in JOB_OPTIONS:
         if getattr(options, name) is not None:
-            option = "--" + name.removeprefix("task_").replace("_", "-")
+            option = "--" + {"values": "set"}.get(name, name.removeprefix("task_").replace("_", "-"))
             raise InvalidInput(option, f"does not go with {other}; write it as a field there")
 
 

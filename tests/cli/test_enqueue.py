@@ -61,6 +61,69 @@ def test_it_takes_a_management_command():
     assert said.startswith("a is enqueued, to be run as task jobs.tasks.commands.manage. ")
 
 
+BACKUP = {
+    "command": ["pg_dump", "--table={table}"],
+    "parameters": {"table": {"choices": ["users", "orders"]}},
+    "queue": "backups",
+    "max_retries": 0,
+}
+
+
+def test_it_takes_a_named_command_and_its_values(settings):
+    settings.JOBS = {"COMMANDS": {"backup": BACKUP}}
+
+    said = ok("enqueue", "--named", "backup", "--set", "table=users", "--id", "a")
+
+    assert said.startswith("a is enqueued in queue backups, to be run without a shell. ")
+    job = only_job()
+    assert (job.command, job.uses_shell, job.queue, job.max_retries) == ("pg_dump --table=users", False, "backups", 0)
+
+
+def test_it_takes_other_settings_for_a_named_command_than_the_definition_has(settings):
+    settings.JOBS = {"COMMANDS": {"backup": BACKUP}}
+
+    ok(
+        "enqueue",
+        "--named",
+        "backup",
+        "--set",
+        "table=users",
+        "--queue",
+        "other",
+        "--max-retries",
+        "2",
+        "--delay",
+        "1h",
+    )
+
+    assert (only_job().queue, only_job().max_retries, only_job().state) == ("other", 2, "scheduled")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--named", "restore"], "named: there is no command 'restore'; choose from backup"),
+        (["--named", "backup"], "table: is missing; it must be one of users, orders"),
+        (["--named", "backup", "--set", "table=x"], "table: must be one of users, orders"),
+        (["--named", "backup", "--set", "days=1"], "days: is no parameter of backup; it has table"),
+        (["--named", "backup", "--set", "table=users", "--set", "table=orders"], "--set: table is given twice"),
+        (["--named", "backup", "--set", "table"], "--set: must be written as NAME=VALUE"),
+        (["--named", "backup", "--set", "table=users", "true"], "command: does not go with --named"),
+        (["--named", "backup", "--task", "a.b"], "--named: does not go with --task"),
+        (["--named", "backup", "--args", "[]"], "--named: does not go with --args"),
+        (["--named", "backup", "--manage", "check"], "--named: does not go with --manage"),
+        (["--set", "table=users", "true"], "--set: goes with --named"),
+        (["--named", "backup", '{"command": "true"}'], "--named: does not go with a job as JSON"),
+        (["--set", "a=b", '{"command": "true"}'], "--set: does not go with a job as JSON"),
+    ],
+)
+def test_it_refuses_a_named_command_that_is_not_what_the_site_allows(settings, words, problem):
+    settings.JOBS = {"COMMANDS": {"backup": BACKUP}}
+
+    assert problem in refused("enqueue", *words)
+    assert not Job.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
