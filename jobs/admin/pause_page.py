@@ -20,6 +20,7 @@ from jobs.errors import InvalidInput, NotFound
 from jobs.models import Config
 
 PERMISSION = "jobs.pause_queue"
+SEEN_AT = "seen_at"
 REASON_CHARACTERS_MAX = 200  # one line, for whoever wonders why nothing runs
 PAUSE_CHARACTERS_MAX = 2 * REASON_CHARACTERS_MAX  # with who and until when
 PAUSE_SECONDS_MAX = 365 * conf.DAY_SECONDS
@@ -67,10 +68,18 @@ def pause(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpRespo
     seconds, reason = form.cleaned_data["duration"], form.cleaned_data["reason"] or None
     until = now + timedelta(seconds=seconds) if seconds else None
     with atomic():
-        queue.pause(name, now=now, until=until, reason=reason, by=audit.author(request.user))
-        audit.note_change(user=request.user, row=Config(queue=name), message=_log_words(until, reason))
+        if not _is_answered(request, name, now):
+            queue.pause(name, now=now, until=until, reason=reason, by=audit.author(request.user))
+            audit.note_change(user=request.user, row=Config(queue=name), message=_log_words(until, reason))
     messages.success(request, _t("Queue %(queue)s is paused.") % {"queue": printable(name)})
     return HttpResponseRedirect(model_admin.url("changelist"))
+
+
+def _is_answered(request: HttpRequest, name: str, now: datetime) -> bool:
+    """Tell whether the queue was paused after the question was shown: a second click on its button changes nothing."""
+    pause = stats.pauses(now=now).get(name)
+    seen_at = request.POST.get(SEEN_AT)
+    return pause is not None and seen_at is not None and moments.iso(pause.since) > seen_at
 
 
 def resume(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpResponse:
@@ -107,6 +116,7 @@ def _pause_question(model_admin: QueueAdmin, name: str, form: PauseForm) -> conf
         action_url=model_admin.url("pause", name),
         back_url=model_admin.url("change", name),
         form=form,
+        hidden={SEEN_AT: moments.iso(clock.now())},
     )
 
 

@@ -185,6 +185,16 @@ def test_it_refuses_a_pause_of_no_length(superuser: Client, duration):
     assert not Config.objects.exists()
 
 
+def test_a_question_that_is_answered_twice_pauses_the_queue_once(superuser: Client):
+    asked = text_of(get(superuser, "config/mail/pause/"))
+    seen_at = asked.split('name="seen_at" value="')[1].split('"')[0]
+
+    for _ in range(2):
+        post(superuser, "config/mail/pause/", confirmed(reason="on fire") | {"seen_at": seen_at})
+
+    assert LogEntry.objects.count() == 1
+
+
 def test_it_tells_who_paused_a_queue(superuser: Client):
     post(superuser, "config/mail/pause/", confirmed(reason="on fire"))
 
