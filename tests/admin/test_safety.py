@@ -50,10 +50,16 @@ def inline_of(html: str) -> list[str]:
     return parser.found
 
 
-def make_nasty(text: str) -> None:
+def make_nasty(text: str, *, number: int = 2) -> str:
+    """Store `text` in every field there is, and return the id of a dead job made of it."""
     name = f"x{text.replace(' ', '')}"[:62]
     supervisor = make_supervisor(
-        id=2, marker="2", host=text, queues=[text], workers=[{"pid": 1, "jobs": [name]}], version=text[:32]
+        id=number,
+        marker=str(number),
+        host=text,
+        queues=[text],
+        workers=[{"pid": 1, "jobs": [name]}],
+        version=text[:32],
     )
     make_job(id=name, state=State.DEAD, queue=name, command=text, cwd=text, env={text: text}, error=text)
     make_job(id=f"t{name}", kind=Kind.TASK, state=State.DEAD, task=text, command=None, args=[text], kwargs={text: text})
@@ -75,6 +81,7 @@ def make_nasty(text: str) -> None:
             output_head=text,
             traceback=text,
         )
+    return name
 
 
 def links_of(html: str) -> set[str]:

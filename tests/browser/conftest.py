@@ -66,7 +66,8 @@ def make_tab(browser: Any, origin: str, transactional_db: None) -> Iterator[Make
     yield make
     for context in contexts:
         context.close()
-    assert [tab.problems for tab in opened] == [[] for _ in opened]
+    problems = [problem for tab in opened for problem in tab.problems]
+    assert not problems, "\n".join(problems)
 
 
 @pytest.fixture

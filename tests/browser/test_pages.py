@@ -83,3 +83,40 @@ def test_it_is_mirrored_where_people_write_from_the_right(make_tab: MakeTab, nam
     assert tab.page.evaluate(
         "[...document.querySelectorAll('.qc-code, pre')].every(one => getComputedStyle(one).direction === 'ltr')"
     )
+
+
+def test_it_is_light_or_dark_as_the_system_says_and_as_the_person_says(make_tab: MakeTab):
+    tab = make_tab()
+    tab.open(PAGES["dashboard"])
+    assert tab.brightness(".qc-panel") > 200
+
+    tab.be_dark()
+    assert tab.brightness(".qc-panel") < 60
+
+    tab.find(".theme-toggle").first.click()  # the first of Django's choices is the opposite of the system's
+    assert tab.find("html").get_attribute("data-theme") == "light"
+    assert tab.brightness(".qc-panel") > 200
+    assert tab.brightness(".qc-health") > 200
+    assert tab.barriers() == []
+
+
+def test_it_is_dark_where_the_person_says_so_and_the_system_does_not(make_tab: MakeTab):
+    tab = make_tab()
+    tab.open(PAGES["dashboard"])
+
+    tab.find(".theme-toggle").first.click()
+
+    assert tab.find("html").get_attribute("data-theme") == "dark"
+    assert tab.brightness(".qc-panel") < 60
+    assert tab.brightness(".qc-health") < 60
+    assert tab.barriers() == []
+
+
+@each_page
+def test_it_can_be_read_without_javascript(make_tab: MakeTab, path: str):
+    tab = make_tab(java_script_enabled=False)
+
+    tab.open(path)
+
+    assert tab.find("#content h1, .qc-title").first.is_visible()
+    assert tab.find("[data-qc-pause] button:text('Pause updates')").count() == 0
