@@ -117,7 +117,8 @@ class Claim(NamedTuple):
 class Outcome(NamedTuple):
     """How one attempt ended.
 
-    `started_at` and `finished_at` are wall-clock times for people; `run_seconds` is measured on the monotonic clock.
+    `started_at` and `finished_at` are wall-clock times for people; `run_seconds` is measured on the monotonic clock, by
+    which it `ended`. That being None, the times are the queue's already.
     `pid` is the process that ran the job: the command itself for a shell job, the worker for a task.
     `error` is one line; `traceback` is the whole story where there is one. `delay_seconds` is the wait that the task
     itself asks for in place of the backoff. `return_value` is JSON as text.
@@ -135,11 +136,18 @@ class Outcome(NamedTuple):
     exception_class: str | None = None
     traceback: str | None = None
     return_value: str | None = None
+    ended: float | None = None
     output: Output = Output()
 
-    def shifted(self, skew: timedelta) -> Self:
-        """Return it with its times by another clock, which is ahead by `skew`."""
-        return self._replace(started_at=self.started_at + skew, finished_at=self.finished_at + skew)
+    def by_queue_clock(self, *, now: datetime, instant: float) -> Self:
+        """Return it with its times by the queue's clock, which says `now` at the monotonic time `instant`.
+
+        Only the monotonic clock is asked how long ago it was: the other may have been set since.
+        """
+        if self.ended is None:
+            return self
+        finished_at = now - timedelta(seconds=instant - self.ended)
+        return self._replace(started_at=finished_at - timedelta(seconds=self.run_seconds), finished_at=finished_at)
 
     def to_wire(self) -> list[Any]:
         return [self.ending, self.started_at.timestamp(), self.finished_at.timestamp(), *self[3:]]

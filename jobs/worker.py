@@ -193,6 +193,7 @@ class Worker:
                 started_at=started_at,
                 finished_at=datetime.now(UTC),
                 run_seconds=time.monotonic() - started,
+                ended=time.monotonic(),
                 pid=os.getpid(),
                 error=f"the runner failed: {type(error).__name__}: {error}"[:500],
                 traceback=traceback.format_exc(),

@@ -23,6 +23,7 @@ class Clock:
 
     def outcome(self, *, ended: float | None = None, **fields: Any) -> Outcome:
         """Return an outcome that ended at that monotonic time, or now."""
-        seconds = (time.monotonic() if ended is None else ended) - self.started
+        ended = time.monotonic() if ended is None else ended
+        seconds = ended - self.started
         finished_at = self.started_at + timedelta(seconds=seconds)
-        return Outcome(started_at=self.started_at, finished_at=finished_at, run_seconds=seconds, **fields)
+        return Outcome(started_at=self.started_at, finished_at=finished_at, run_seconds=seconds, ended=ended, **fields)

@@ -162,13 +162,14 @@ class Handle:
 
     def _lost(self, held: Held) -> Outcome:
         """Return the end of an attempt that nobody saw, with what its worker last said of it."""
-        now = datetime.now(UTC)
-        run_seconds = time.monotonic() - (held.started or time.monotonic())
+        now, ended = datetime.now(UTC), time.monotonic()
+        run_seconds = ended - (held.started or ended)
         return Outcome(
             ending=Ending.RELEASED if self._is_bystander(held) else held.kill_ending,
             started_at=held.running.started_at if held.running else now - timedelta(seconds=run_seconds),
             finished_at=now,
             run_seconds=run_seconds,
+            ended=ended,
             pid=held.running.pid if held.running else self.pid,
             error=self._cause(held),
             output=held.running.output if held.running else Output(),

@@ -223,7 +223,7 @@ class Store(threading.Thread):
     def _turn(self, wishes: Wishes, *, now: datetime, instant: float) -> None:
         """Make one transaction: sign of life, what ended, what runs, what is next."""
         most = 1 if self._suspects else BATCH_MAX_JOBS
-        ended = _by_the_queue_clock(self._desk.look_at_ended(most))
+        ended = _by_the_queue_clock(self._desk.look_at_ended(most), now=now, instant=instant)
         room = min(wishes.room, most)
         is_beat = instant >= self._next_beat
         self._last_turn = instant
@@ -370,12 +370,12 @@ class Store(threading.Thread):
         logger.info("supervisor started over id=%s", self._id)
 
 
-def _by_the_queue_clock(ended: list[queue.Ended]) -> list[queue.Ended]:
+def _by_the_queue_clock(ended: list[queue.Ended], *, now: datetime, instant: float) -> list[queue.Ended]:
     """Return the ends with the times of this machine translated to those of the queue."""
-    skew = clock.skew()
-    if not skew:
-        return ended
-    return [end if end.outcome is None else end._replace(outcome=end.outcome.shifted(skew)) for end in ended]
+    return [
+        end if end.outcome is None else end._replace(outcome=end.outcome.by_queue_clock(now=now, instant=instant))
+        for end in ended
+    ]
 
 
 def _bare(outcome: Outcome) -> Outcome:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,7 +11,7 @@ from datetime import timedelta
 import jobs
 from jobs import clock, conf, processes, queue, sql
 from jobs.database import atomic, connection
-from jobs.outcome import Claim
+from jobs.outcome import Claim, Outcome
 from jobs.states import Ending
 from jobs.testing import _attempts, _running, _transactions
 from jobs.testing._attempts import DrainedAttempt
@@ -125,7 +126,7 @@ class _Turn:
     def run(self, claim: Claim) -> DrainedAttempt:
         with _transactions.kept_usable():
             ran = _running.run(claim)
-        recorded = self._record(queue.Ended(claim=claim, outcome=ran.outcome.shifted(clock.skew())))
+        recorded = self._record(queue.Ended(claim=claim, outcome=_by_queue_clock(ran.outcome)))
         _transactions.run_on_commit()
         state = recorded[0].state if recorded else None
         return DrainedAttempt.of(claim, ran.outcome, state=state, exception=ran.exception)
@@ -137,6 +138,10 @@ class _Turn:
             recorded = queue.record([ended], policies=policies, host=socket.gethostname(), now=now, chance=lambda: 0.0)
         queue.log(recorded)
         return recorded
+
+
+def _by_queue_clock(outcome: Outcome) -> Outcome:
+    return outcome.by_queue_clock(now=clock.estimate(), instant=time.monotonic())
 
 
 def _raise_foreign(attempt: DrainedAttempt) -> None:

@@ -1,15 +1,16 @@
 """The store thread, where a real database would have to fail at one exact moment."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
 
-from jobs import queue, sql
+from jobs import clock, queue, sql
 from jobs.database import connection
 from jobs.models import Attempt, Job
-from jobs.states import State
+from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk, Wishes
 from jobs.supervisor.store import Store
 from tests.clock import NOW
@@ -134,16 +135,24 @@ def test_a_defect_that_lasts_is_told_whole_only_once(store: Store, monkeypatch: 
     assert [bool(record.exc_info) for record in told] == [True, False, False]
 
 
-def test_times_are_told_by_the_queue_s_clock(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
-    make_jobs([{"id": "job1"}])
+def test_a_machine_s_clock_that_is_set_while_a_job_runs_moves_neither_its_end_nor_its_retry(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    make_jobs([{"id": "job1", "max_retries": 1, "backoff_base": 3.0}])
     desk.wish(Wishes(room=1))
     store._guarded_step()
     (claim,) = desk.take_news().claims
-    monkeypatch.setattr("jobs.clock.skew", lambda: timedelta(hours=1))
-    desk.put_ended([queue.Ended(claim=claim, outcome=make_outcome(started_at=NOW, finished_at=NOW))])
+    tomorrow, before = clock.now() + timedelta(days=1), clock.now()
+    ended = time.monotonic()
+    failed = make_outcome(ending=Ending.FAILED, started_at=tomorrow, finished_at=tomorrow, run_seconds=5.0, ended=ended)
+    desk.put_ended([queue.Ended(claim=claim, outcome=failed)])
     desk.wish(Wishes(room=0, is_hungry=True))
     store._guarded_step()
-    assert Job.objects.get().finished_at == NOW + timedelta(hours=1)
+    job, attempt = Job.objects.get(), Attempt.objects.get()
+    assert attempt.finished_at is not None
+    assert abs(attempt.finished_at - before) < timedelta(seconds=1)
+    assert attempt.finished_at - attempt.started_at == timedelta(seconds=5)
+    assert job.run_at == attempt.finished_at + timedelta(seconds=3)
 
 
 def test_it_claims_no_more_than_it_records_in_a_transaction(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
