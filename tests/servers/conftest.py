@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from tests.e2e.site import Site
 from tests.servers.proxy import Proxy
 from tests.servers.server import VENDORS, Server
-from tests.servers.site import OwnDatabase, OwnSite, retry_quickly
+from tests.servers.site import OwnDatabase, OwnSite, migrated
 
 # SQLite has no server; what only one of the vendors has, the other does not collect.
 collect_ignore_glob = {
@@ -44,18 +43,6 @@ def shared_server() -> Iterator[Server]:
 def blank(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> OwnDatabase:
     """A migrated database, to be copied."""
     return migrated(shared_server, tmp_path_factory.mktemp("blank"))
-
-
-def migrated(server: Server, home: Path) -> OwnDatabase:
-    database = OwnDatabase(server, "blank")
-    database.create()
-    if server.scheme == "postgres":
-        database.change("ALTER DATABASE blank OWNER TO queue")
-        database.change("GRANT ALL ON SCHEMA public TO queue")
-    site = Site(home, database)
-    site.ok("initdb")
-    retry_quickly(site)
-    return database
 
 
 @pytest.fixture

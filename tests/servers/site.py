@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Self
 
 from tests.e2e.databases import Row
@@ -69,6 +70,19 @@ def spread(jobs: list[dict[str, object]], seconds: float) -> list[dict[str, obje
 def retry_quickly(site: Site) -> None:
     site.ok("config", "set", "backoff-base", "0.3")
     site.ok("config", "set", "backoff-max", "0.5s")
+
+
+def migrated(server: Server, home: Path) -> OwnDatabase:
+    """Make a database with tables, to be copied."""
+    database = OwnDatabase(server, "blank")
+    database.create()
+    if server.scheme == "postgres":
+        database.change("ALTER DATABASE blank OWNER TO queue")
+        database.change("GRANT ALL ON SCHEMA public TO queue")
+    site = Site(home, database)
+    site.ok("initdb")
+    retry_quickly(site)
+    return database
 
 
 def check(site: Site, jobs: Iterable[dict[str, object]], *, is_supervisor_lost: bool = False) -> None:

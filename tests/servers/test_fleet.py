@@ -12,10 +12,10 @@ from django.db import connection
 
 from tests.e2e.databases import moment
 from tests.servers import network as networks
-from tests.servers.conftest import migrated, need
+from tests.servers.conftest import need
 from tests.servers.network import Network
 from tests.servers.server import VENDORS, Server
-from tests.servers.site import END, START, OwnDatabase, OwnSite, check
+from tests.servers.site import END, START, OwnDatabase, OwnSite, check, migrated
 from tests.waiting import wait_until
 
 HOSTS = ("anna", "bert", "cleo")

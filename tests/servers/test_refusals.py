@@ -11,10 +11,10 @@ import pytest
 from django.db import connection
 
 from tests.e2e.site import Site
-from tests.servers.conftest import migrated, need
+from tests.servers.conftest import need
 from tests.servers.proxy import Proxy
 from tests.servers.server import VENDORS, Server
-from tests.servers.site import OwnDatabase, OwnSite, check, mixed_load, spread
+from tests.servers.site import OwnDatabase, OwnSite, check, migrated, mixed_load, spread
 from tests.waiting import wait_until
 
 UNAVAILABLE = 75
