@@ -372,9 +372,19 @@ def test_it_returns_to_the_list_when_the_job_is_gone(superuser: Client):
     assert response.headers["Location"] == "/admin/jobs/job/"
 
 
-def test_it_returns_to_the_list_for_a_filter_that_is_none(superuser: Client):
-    assert get(superuser, "job/requeue/?priority__x=1").status_code in {302, 400}
-    assert get(superuser, "job/requeue/?nonsense=1").headers["Location"] == "/admin/jobs/job/?e=1"
+def test_it_refuses_a_filter_that_is_none(superuser: Client):
+    for page in ("job/", "job/requeue/"):
+        assert get(superuser, f"{page}?priority__x=1").status_code == 400
+        assert get(superuser, f"{page}?nonsense=1").status_code == 400
+
+
+def test_it_returns_to_the_list_for_a_value_that_a_filter_of_the_project_does_not_know(superuser: Client, monkeypatch):
+    monkeypatch.setattr(JobAdmin, "list_filter", (*JobAdmin.list_filter, "priority"))
+    make_dead(1)
+
+    assert get(superuser, "job/?priority__exact=0").status_code == 200
+    assert get(superuser, "job/requeue/?priority__exact=0").status_code == 200
+    assert get(superuser, "job/requeue/?priority__exact=x").headers["Location"] == "/admin/jobs/job/?e=1"
 
 
 def test_it_asks_nothing_when_nothing_was_ticked(superuser: Client):

@@ -143,6 +143,30 @@ def test_it_escapes_what_comes_in_the_address(superuser: Client):
             assert b"<script>alert" not in response.content
 
 
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "env__contains=hunter2",
+        "env__regex=h.*2",
+        "env=x",
+        "args__contains=x",
+        "kwargs__contains=x",
+        "signature__startswith=x",
+        "return_value__contains=x",
+        "command__contains=x",
+        "attempt_set__output_head__contains=printed",
+        "attempt__output_head__contains=printed",
+        "supervisor__marker__startswith=0",
+        "state__contains=dead",
+    ],
+)
+@pytest.mark.parametrize("page", ["job/", "deadjob/", "job/requeue/", "deadjob/discard/"])
+def test_it_answers_no_guesses_at_what_it_does_not_show(superuser: Client, page: str, lookup: str):
+    make_rows()
+
+    assert get(superuser, f"{page}?{lookup}").status_code == 400
+
+
 def test_it_is_one_small_stylesheet_that_loads_nothing():
     path = finders.find("jobs/admin.css")
     assert isinstance(path, str)
