@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs import queue, sqlite_options, stats
+from jobs import queue, sql, sqlite_options, stats
+from jobs.database import connection
 from jobs.stats import _place, doctor
 from tests.clock import NOW, after
 from tests.factories import make_job
@@ -55,3 +56,15 @@ def test_it_finds_a_log_that_a_reader_holds(tmp_path):
     (finding,) = _place._wal(path)
     assert finding.level is stats.Level.WARNING
     assert "256 MiB" in finding.text
+
+
+def test_it_finds_a_server_that_never_removes_dead_rows():
+    (finding,) = _place._server({"product": "PostgreSQL 15.20", "autovacuum": "off"})
+    assert (finding.level, finding.remedy) == (stats.Level.WARNING, "set autovacuum = on")
+    assert not [*_place._server({"product": "PostgreSQL 15.20", "autovacuum": "on"})]
+
+
+def test_it_asks_the_server_what_it_judges_it_by():
+    facts = sql.for_connection(connection).facts(connection)
+    wanted = {"postgresql": {"synchronous_commit", "autovacuum"}, "mysql": {"innodb_flush_log_at_trx_commit"}}
+    assert wanted.get(connection.vendor, {"wal_autocheckpoint"}) <= facts.keys()

@@ -217,9 +217,9 @@ def facts(connection: BaseDatabaseWrapper) -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version'), current_database(), pg_is_in_recovery(), "
-            "current_setting('synchronous_commit')"
+            "current_setting('synchronous_commit'), current_setting('autovacuum')"
         )
-        version, name, is_replica, synchronous_commit = cursor.fetchone()
+        version, name, is_replica, synchronous_commit, autovacuum = cursor.fetchone()
         cursor.execute(OLDEST_SNAPSHOT)
         row = cursor.fetchone()
     found = {
@@ -227,6 +227,7 @@ def facts(connection: BaseDatabaseWrapper) -> dict[str, str]:
         "name": name,
         "is_replica": str(is_replica).lower(),
         "synchronous_commit": synchronous_commit,
+        "autovacuum": autovacuum,
     }
     if row is not None:
         found |= {"oldest_snapshot_seconds": f"{row[0]:.0f}", "oldest_snapshot_holder": row[1]}

@@ -51,6 +51,9 @@ def _server(facts: dict[str, str]) -> Iterator[Finding]:
     if facts.get("synchronous_commit", "on") in ("off", "local"):
         text = f"synchronous_commit is {facts['synchronous_commit']}; a crash can lose jobs that were acknowledged"
         yield warning("database", text, "set synchronous_commit = on, for this database or for all")
+    if facts.get("autovacuum", "on") != "on":
+        text = "autovacuum is off; dead rows pile up, the tables grow and claims become slow"
+        yield warning("database", text, "set autovacuum = on")
     if facts.get("innodb_flush_log_at_trx_commit", "1") != "1":
         text = "innodb_flush_log_at_trx_commit is not 1; a crash can lose jobs that were acknowledged"
         yield warning("database", text, "set innodb_flush_log_at_trx_commit = 1")
