@@ -107,7 +107,7 @@ def _named(verb: JobVerb, selection: Selection, user: Any, now: datetime) -> Don
 @atomic()
 def _each(verb: JobVerb, ids: Sequence[str], *, user: Any, now: datetime, message: str) -> queue.Report:
     """Change and log in one transaction: there is no change without its trace."""
-    report = queue.apply_to_each(verb.rule, ids, now=now)
+    report = queue.apply_together(verb.rule, ids, now=now)
     audit.note_jobs(user=user, ids=report.changed, flag=verb.log_flag, message=message)
     return report
 

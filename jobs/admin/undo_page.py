@@ -17,6 +17,7 @@ from jobs.admin.base import QueueAdmin
 from jobs.admin.paging import Count
 from jobs.admin.verbs import JobVerb
 from jobs.database import atomic
+from jobs.errors import QueueError
 from jobs.states import State
 
 # By the state in which the verb left the jobs.
@@ -47,8 +48,11 @@ def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpRe
     if found is None:
         messages.warning(request, _NOTHING)
         return HttpResponseRedirect(back_url)
-    with outage.told(request):
-        _report(request, _put_back(request.user, action, verb, found))
+    try:
+        with outage.told(request):
+            _report(request, _put_back(request.user, action, verb, found))
+    except QueueError as refusal:
+        messages.warning(request, str(refusal))
     # Asked for once more: it may be on its list again.
     return HttpResponseRedirect(acting.back_url(model_admin, request, request.GET.get(acting.NAMED)))
 

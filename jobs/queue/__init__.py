@@ -45,6 +45,7 @@ from jobs.queue._people import Report as Report
 from jobs.queue._people import Verb as Verb
 from jobs.queue._people import apply_to_all as apply_to_all
 from jobs.queue._people import apply_to_each as apply_to_each
+from jobs.queue._people import apply_together as apply_together
 from jobs.queue._people import cancel as cancel
 from jobs.queue._people import delete as delete
 from jobs.queue._people import discard as discard

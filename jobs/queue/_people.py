@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 
+from jobs.database import atomic
 from jobs.errors import NotFound, QueueError, WrongState
 from jobs.models import Job
 from jobs.new_job import shown
@@ -99,18 +100,38 @@ def apply_to_each(verb: Verb, ids: Sequence[str], *, now: datetime) -> Report:
     return report
 
 
+@again_after_conflict
+@atomic()
+def apply_together(verb: Verb, ids: Sequence[str], *, now: datetime) -> Report:
+    """Apply `verb` to at most a thousand jobs in one transaction, which takes a few statements; answer for each."""
+    matching = Job.objects.filter(pk__in=ids, state__in=sorted(verb.states))
+    # Locked, so that those are changed and no others.
+    found = set(matching.select_for_update().values_list("pk", flat=True))
+    _change(verb, Job.objects.filter(pk__in=found, state__in=sorted(verb.states)), now)
+    states = dict(Job.objects.filter(pk__in=set(ids) - found).values_list("pk", "state"))
+    refused = {id_: _refusal(verb, id_, states.get(id_)) for id_ in ids if id_ not in found}
+    return Report(changed=[id_ for id_ in dict.fromkeys(ids) if id_ in found], refused=refused)
+
+
 def _one(verb: Verb, id_: str, now: datetime) -> QueueError | None:
     """Apply `verb` to one job; return None if it did, else the reason it did not."""
     job = Job.objects.filter(pk=id_)
+    state: str | None = None
     for _ in range(RACES_MAX):
         if _change(verb, job.filter(state__in=sorted(verb.states)), now):
             return None
         state = job.values_list("state", flat=True).first()
-        if state is None:
-            return NotFound(f"there is no job {shown(id_)}")
         if state not in verb.states:
-            return WrongState(f"{shown(id_)} is {state}; {verb.refusal.format(id=shown(id_))}")
-    return WrongState(f"{shown(id_)} keeps changing its state; try again")
+            return _refusal(verb, id_, state)
+    return _refusal(verb, id_, state)
+
+
+def _refusal(verb: Verb, id_: str, state: str | None) -> QueueError:
+    if state is None:
+        return NotFound(f"there is no job {shown(id_)}")
+    if state in verb.states:
+        return WrongState(f"{shown(id_)} keeps changing its state; try again")
+    return WrongState(f"{shown(id_)} is {state}; {verb.refusal.format(id=shown(id_))}")
 
 
 @again_after_conflict

@@ -11,9 +11,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from jobs.database import atomic
+from jobs.errors import WrongState
 from jobs.models import Job, Undo
 from jobs.queue._again import again_after_conflict
 from jobs.queue._announce import announce
@@ -21,10 +22,11 @@ from jobs.queue._people import Verb
 from jobs.queue._prune import UNDO_KEPT
 from jobs.states import UNDONE, State
 
-JOBS_PER_TRANSACTION = 500  # each is an UPDATE of its own; together a fraction of a second of the write lock
+JOBS_PER_TRANSACTION = 1_000
 # What is put back, and what must not have changed since.
 RESTORED = ("state", "run_at", "finished_at", "cancel_requested_at", "attempts", "postponements")
 SAME = ("fence", "queue", "priority", "max_retries", "backoff_base", "backoff_max_seconds", "timeout_seconds")
+SEEN = ("pk", "state", "run_at", "finished_at", *SAME)
 # Where a verb writes its moment, by the state in which it leaves a job.
 MOMENT = {State.PENDING: "run_at", State.CANCELLED: "finished_at"}
 
@@ -99,25 +101,30 @@ def _undo_some(action: str, user: str, now: datetime) -> Undone | None:
         rows = list(_rows(action, user, now).select_for_update()[:JOBS_PER_TRANSACTION])
         if not rows:
             return None
-        not_put_back = {row.job: row for row in rows if not _put_back(row)}
+        # Locked, so that no worker takes one between the look and the change.
+        jobs = Job.objects.filter(pk__in=[row.job for row in rows]).select_for_update().only(*SEEN).in_bulk()
+        left = {row.job: why for row in rows if (why := _why_not(row, jobs.get(row.job))) is not None}
+        put_back = [row.job for row in rows if row.job not in left]
+        _put_back(rows[0], put_back)
         Undo.objects.filter(pk__in=[row.pk for row in rows]).delete()
-        announce()
-        return Undone(put_back=[row.job for row in rows if row.job not in not_put_back], left=_why(not_put_back))
+        return Undone(put_back=put_back, left=left)
 
 
-def _put_back(row: Undo) -> bool:
-    """Put one job back, unless it was claimed, changed or deleted since."""
-    as_left: dict[str, Any] = {"state": row.left_state, MOMENT[State(row.left_state)]: row.at}
-    as_left |= {name: getattr(row, name) for name in SAME}
-    return bool(Job.objects.filter(pk=row.job, **as_left).update(**{name: getattr(row, name) for name in RESTORED}))
-
-
-def _why(rows: dict[str, Undo]) -> dict[str, Left]:
-    fences = dict(Job.objects.filter(pk__in=list(rows)).values_list("pk", "fence"))
-    return {id_: _reason(fences.get(id_), row.fence) for id_, row in rows.items()}
-
-
-def _reason(fence: int | None, fence_before: int) -> Left:
-    if fence is None:
+def _why_not(row: Undo, job: Job | None) -> Left | None:
+    """Return what happened to a job since; None: nothing, it is as the verb left it."""
+    if job is None:
         return Left.GONE
-    return Left.STARTED if fence > fence_before else Left.CHANGED
+    if job.fence > row.fence:
+        return Left.STARTED
+    is_as_left = job.state == row.left_state and getattr(job, MOMENT[State(row.left_state)]) == row.at
+    return None if is_as_left and all(getattr(job, name) == getattr(row, name) for name in SAME) else Left.CHANGED
+
+
+def _put_back(first: Undo, ids: list[str]) -> None:
+    """Put these jobs of one action back, in a statement that copies what is kept of each."""
+    kept = Undo.objects.filter(action=first.action, job=OuterRef("pk"))
+    as_left = {"state": first.left_state, MOMENT[State(first.left_state)]: first.at}
+    values: dict[str, Any] = {name: Subquery(kept.values(name)) for name in RESTORED}
+    if Job.objects.filter(pk__in=ids, **as_left).update(**values) != len(ids):
+        raise WrongState("jobs were changed while they were put back; nothing was changed, try again")
+    announce()

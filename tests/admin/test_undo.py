@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from jobs import queue
 from jobs.admin import audit, bulk, paging
+from jobs.errors import WrongState
 from jobs.models import Job, Undo
 from jobs.queue import _people, _undo
 from jobs.states import State
@@ -319,6 +320,20 @@ def test_it_says_so_when_the_database_is_busy(superuser: Client, monkeypatch):
     monkeypatch.setattr(queue, "undo", locked)
 
     assert "the database is busy" in messages_of(post(superuser, link, confirmed()))[-1]
+
+
+def test_it_says_so_when_the_queue_refuses(superuser: Client, monkeypatch):
+    make_dead(1)
+    link = act(superuser, "job/requeue/")
+    before = everything()
+
+    def refuse(**kwargs):
+        raise WrongState("jobs were changed while they were put back")
+
+    monkeypatch.setattr(queue, "undo", refuse)
+
+    assert messages_of(post(superuser, link, confirmed()))[-1] == "jobs were changed while they were put back"
+    assert everything() == before
 
 
 def test_it_shows_the_link_as_a_link_and_everything_else_as_text(superuser: Client, monkeypatch):

@@ -68,6 +68,25 @@ def test_it_answers_for_each_job_and_once_for_one_that_was_named_twice():
     assert list(report.refused) == ["c", "d"]
 
 
+def test_it_answers_for_each_job_of_many_that_are_done_together():
+    make_jobs({"id": id_, "state": State.DEAD} for id_ in ("b", "a"))
+    make_jobs([{"id": "c"}, {"id": "e", "state": State.DEAD}])
+    together = queue.apply_together(queue.REQUEUE, ["b", "c", "a", "b", "d"], now=NOW)
+    assert together.changed == ["b", "a"]
+    one_by_one = queue.requeue(["c", "d"], now=NOW)
+    assert {id_: str(why) for id_, why in together.refused.items()} == {
+        id_: str(why) for id_, why in one_by_one.refused.items()
+    }
+    assert _states() == {"a": "pending", "b": "pending", "c": "pending", "e": "dead"}
+
+
+def test_it_takes_a_few_statements_for_many_that_are_done_together(django_assert_max_num_queries):
+    make_jobs({"id": f"{number}", "state": State.DEAD} for number in range(1_000))
+    with django_assert_max_num_queries(5):
+        report = queue.apply_together(queue.REQUEUE, [f"{number}" for number in range(1_000)], now=NOW)
+    assert len(report.changed) == 1_000
+
+
 def test_it_keeps_the_history_and_numbers_attempts_from_one_again():
     make_job()
     supervisor = make_supervisor()
@@ -130,6 +149,15 @@ def test_it_makes_one_run_of_many_requeues_at_once():
     assert sorted(len(report.changed) for report in reports) == [0, 0, 0, 1]
     assert [type(refusal) for report in reports for refusal in report.refused.values()] == [WrongState] * 3
     assert turns.claim_one(make_supervisor()).fence == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_requeues_each_job_once_when_many_are_done_together_at_once():
+    make_jobs({"id": f"{number:02}", "state": State.DEAD} for number in range(20))
+    ids = [f"{number:02}" for number in range(20)]
+    reports = race(*[lambda: queue.apply_together(queue.RETRY_DEAD, ids, now=NOW)] * 3)
+    assert sorted(id_ for report in reports for id_ in report.changed) == ids
+    assert [len(report.changed) + len(report.refused) for report in reports] == [20] * 3
 
 
 @pytest.mark.django_db(transaction=True)

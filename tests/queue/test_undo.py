@@ -7,13 +7,13 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from jobs import queue
-from jobs.models import Attempt, Job, Undo
+from jobs.models import Attempt, Job, Supervisor, Undo
 from jobs.queue import Left, Undone, _people, _undo
 from jobs.states import FINAL, UNDONE, WAITING, Ending, State
 from tests.clock import NOW, after
 from tests.factories import make_job, make_jobs, make_outcome, make_supervisor
 from tests.queue import turns
-from tests.queue.racing import race
+from tests.queue.racing import interrupted, race
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,11 @@ def rows() -> dict[str, dict[str, Any]]:
 
 def act(verb: queue.Verb, *ids: str, action: str = ACTION, now=NOW) -> list[str]:
     undoable = queue.undoable(verb, action=action, user=USER)
-    return queue.apply_to_each(undoable, ids or list(rows()), now=now).changed
+    return queue.apply_together(undoable, ids or list(rows()), now=now).changed
+
+
+def act_on_each(verb: queue.Verb, *, now=NOW) -> list[str]:
+    return queue.apply_to_each(queue.undoable(verb, action=ACTION, user=USER), list(rows()), now=now).changed
 
 
 def act_on_all(verb: queue.Verb, *, now=NOW) -> int:
@@ -68,11 +72,11 @@ def make_full(state: State, id_: str = "job1") -> Job:
 
 
 @pytest.mark.parametrize(("name", "state"), CASES)
-@pytest.mark.parametrize("how", ["each", "all"])
-def test_it_puts_a_job_back_exactly_as_it_was(name: str, state: State, how: str):
+@pytest.mark.parametrize("how", [act, act_on_each, act_on_all])
+def test_it_puts_a_job_back_exactly_as_it_was(name: str, state: State, how: Callable[..., object]):
     make_full(state)
     before = rows()
-    act(VERBS[name], now=after(seconds=0.123456)) if how == "each" else act_on_all(VERBS[name])
+    how(VERBS[name], now=after(seconds=0.123456))
     assert rows() != before
     assert undo(now=after(seconds=59)) == Undone(put_back=["job1"])
     assert rows() == before
@@ -332,6 +336,23 @@ def _check_undone_beside_claims(before: dict[str, Any], claimed: Sequence[str], 
     assert set(undone.left.values()) <= {Left.STARTED}
     assert set(claimed) == set(undone.left)
     assert {(now[id_]["state"], now[id_]["fence"]) for id_ in claimed} <= {("processing", 4)}
+
+
+def _claim_and_fail(supervisor: Supervisor) -> None:
+    turns.record(*turns.claim(supervisor), outcome=make_outcome(ending=Ending.FAILED))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", [act, act_on_each, act_on_all])
+def test_it_keeps_what_it_overwrites_when_a_worker_comes_in_between(how: Callable[..., object]):
+    make_job()
+    supervisor = make_supervisor()
+    with interrupted(before="UPDATE", by=lambda: _claim_and_fail(supervisor)):
+        how(queue.CANCEL)
+    (kept,) = Undo.objects.all()
+    overwritten = (kept.state, kept.fence)
+    assert undo() == Undone(put_back=["job1"])
+    assert (Job.objects.get().state, Job.objects.get().fence) == overwritten
 
 
 @pytest.mark.django_db(transaction=True)
