@@ -69,7 +69,7 @@ REQUEUE = Way(
         "Whatever it does, it may do a second time."
     ),
     button=_("Save and requeue"),
-    done=_("%(id)s was requeued."),
+    done=_("Job %(id)s was requeued."),  # the admin capitalises what it reports, and an id must not be
     log_words="requeued",
 )
 WAYS = (SAVE, REQUEUE)

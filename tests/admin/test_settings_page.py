@@ -111,7 +111,7 @@ def test_it_requeues_a_dead_job_with_other_settings(superuser: Client):
     assert "Save and requeue" in page
     job = Job.objects.get()
     assert (job.state, job.attempts, job.fence, job.timeout_seconds) == ("pending", 0, 3, 3_600.0)
-    assert messages_of(response) == ["job1 was requeued."]
+    assert messages_of(response) == ["Job job1 was requeued."]
     assert LogEntry.objects.get().change_message == "requeued; timeout: 5.0 → 3600.0"
 
 
@@ -261,7 +261,7 @@ def test_it_requeues_once_at_a_double_click(superuser: Client):
 
     first, second = (post(superuser, PAGE, fields) for _ in range(2))
 
-    assert messages_of(first) == ["job1 was requeued."]
+    assert messages_of(first) == ["Job job1 was requeued."]
     assert messages_of(second)[-1] == "job1 is pending; only finished jobs can be requeued with other settings"
     assert LogEntry.objects.count() == 1
 

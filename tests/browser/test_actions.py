@@ -42,7 +42,7 @@ def test_it_requeues_a_dead_job_from_its_page(tab: Tab):
     tab.link("Requeue").click()
     tab.button("Requeue 1 job").click()
 
-    assert tab.report() == "1 requeued."
+    assert tab.report() == "1 requeued. Undo"
     assert tab.text_of(".qc-head .qc-badge").endswith("pending")
     assert states_of("monthly-report-eu") == [State.PENDING]
 
@@ -62,9 +62,19 @@ def test_it_cancels_the_ticked_jobs(tab: Tab):
     choose(tab, "Cancel selected jobs")
     tab.button("Cancel 2 jobs").click()
 
-    assert tab.report() == "2 cancelled or asked to stop."
+    assert tab.report() == "2 cancelled or asked to stop. Undo"
     ids = ("newsletter-4711", "newsletter-4712", "newsletter-4713")
     assert states_of(*ids) == [State.CANCELLED, State.SCHEDULED, State.CANCELLED]
+
+
+def test_it_undoes_a_cancellation(tab: Tab):
+    tab.open(PAGES["cancel"])
+    tab.button("Cancel 1 job").click()
+    tab.link("Undo").click()
+    tab.find(".qc-buttons button").click()
+
+    assert tab.find(".messagelist .success").count() == 1
+    assert states_of("newsletter-4711") == [State.SCHEDULED]
 
 
 def test_it_deletes_a_job(tab: Tab):
@@ -82,7 +92,7 @@ def test_it_requeues_all_that_died_of_the_same(tab: Tab):
     tab.link("Requeue all…").click()
     tab.button("Requeue 3 jobs").click()
 
-    assert tab.report() == "3 requeued."
+    assert tab.report() == "3 requeued. Undo"
     assert sorted(Job.objects.filter(state=State.DEAD).values_list("pk", flat=True)) == [
         "thumbnails-9877",
         "webhook-acme",
@@ -114,7 +124,7 @@ def test_it_requeues_a_dead_letter_with_other_settings(tab: Tab):
     tab.page.get_by_label("Max retries").fill("9")
     tab.button("Save and requeue").click()
 
-    assert "monthly-report-eu was requeued." in tab.report()
+    assert "Job monthly-report-eu was requeued." in tab.report()
     assert states_of("monthly-report-eu") == [State.PENDING]
     assert Job.objects.get(pk="monthly-report-eu").max_retries == 9
 
@@ -246,5 +256,5 @@ def test_it_is_done_by_keyboard_alone(make_tab: MakeTab, shop: None):
 
     tab.find(".messagelist").wait_for()
     assert outline != "none"
-    assert tab.report() == "1 cancelled or asked to stop."
+    assert tab.report() == "1 cancelled or asked to stop. Undo"
     assert states_of("receipt-88190", "receipt-88191") == [State.FAILED, State.CANCELLED]
