@@ -140,8 +140,9 @@ def _sqlite(name: str, url: str) -> dict[str, Any]:
 def _server(name: str, url: str, *, engine: str) -> dict[str, Any]:
     try:
         database: dict[str, Any] = env.db_url_config(url, engine=engine)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} cannot be read: {error}") from error
+    except ValueError:  # whose text may contain a part of the password
+        remedy = "in user and password write / : @ # ? % as %2F and so on"
+        raise ImproperlyConfigured(f"{name} cannot be read; {remedy}") from None
     if not database.get("NAME"):
         raise ImproperlyConfigured(f"{name} names no database; write it as postgres://USER:PASSWORD@HOST/NAME")
     return database | {"CONN_HEALTH_CHECKS": True}

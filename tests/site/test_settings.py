@@ -148,6 +148,14 @@ def test_it_refuses_a_wrong_value_in_one_line_that_names_it(site, name, value, r
     assert reason in refusal
 
 
+@pytest.mark.parametrize("password", ["hunter2/x", "hunter2?x", "hunter2#x", "[hunter2", "hunter2]x", "x:hunter2/"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "QUEUE_DATABASE_URL"])
+def test_it_repeats_no_part_of_a_password_that_it_cannot_read(site, name, password):
+    result = site.run("from queuectl_site import settings", **{name: f"postgres://user:{password}@host/db"})
+    assert "hunter2" not in result.stderr + result.stdout
+    assert result.returncode == 0 or "DATABASE_URL" in result.stderr
+
+
 def test_every_variable_it_reads_is_documented():
     source = Path(settings.__file__).read_text(encoding="utf-8")
     read = set(re.findall(r'(?:env\.str|_flag|_names|os\.environ\.get)\("([A-Z_]+)"', source))
