@@ -1,7 +1,7 @@
 """What people do to jobs, and what pruning does, as the reference model has it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,11 +42,19 @@ class People(Settings):
                 report.changed.append(id_)
         return report
 
-    def verb_on_all(self, *, verb: str, queue_name: str | None, now: datetime) -> int:
-        rows = [row for row in self.jobs.values() if row.state in APPLIES_TO[verb] and queue_name in (None, row.queue)]
-        for row in rows:
-            self._apply(verb, row, now)
-        return len(rows)
+    def verb_on_all(
+        self, *, verb: str, queue_name: str | None, now: datetime, among: Collection[str] | None = None
+    ) -> int:
+        """`among` are the jobs that matched a moment ago, where others may have changed some since."""
+        ids = self.matching(verb, queue_name)
+        changed = [id_ for id_ in ids if among is None or id_ in among]
+        for id_ in changed:
+            self._apply(verb, self.jobs[id_], now)
+        return len(changed)
+
+    def matching(self, verb: str, queue_name: str | None) -> list[str]:
+        rows = [row for row in self.jobs.values() if queue_name in (None, row.queue)]
+        return [row.id for row in rows if row.state in APPLIES_TO[verb]]
 
     def _apply(self, verb: str, row: JobRow, now: datetime) -> None:
         if verb in ("delete", "discard"):

@@ -109,7 +109,8 @@ class Real:
         return queue.heartbeat(supervisor_id=supervisor_id, workers=[], completed_count=0, now=now)
 
     def promote(self, *, now: datetime) -> int:
-        return queue.promote(now=now)
+        with atomic():
+            return queue.promote(now=now)
 
     def note_running(self, *, key: Key, pid: int, started_at: datetime) -> bool:
         host = f"host{key.supervisor}"

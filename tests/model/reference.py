@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from jobs.outcome import Advice, Outcome
 from jobs.states import Ending, State
-from tests.model.people import DEFERRED, FINAL, People
+from tests.model.people import DEFERRED, FINAL, WAITING, People
 from tests.model.rows import AttemptRow, Claimed, JobRow, Key, Recorded, SupervisorRow, Turn
 
 COUNTED = {State.COMPLETED: "completed", State.FAILED: "failed", State.DEAD: "dead"}
@@ -250,6 +250,11 @@ class Reference(People):
             self.counters[_slot(minute), queue, event] += self.counters.pop((minute, queue, event))
 
     # What people and supervisors ask.
+
+    def claimable(self, now: datetime) -> set[str]:
+        """Return the jobs that a claim of this moment may take or pass over."""
+        waiting = (row for row in self.jobs.values() if row.state in WAITING)
+        return {row.id for row in waiting if row.state is State.PENDING or row.run_at <= now}
 
     def next_due_at(self) -> datetime | None:
         return min((row.run_at for row in self.jobs.values() if row.state in DEFERRED), default=None)
