@@ -85,9 +85,8 @@ class PostgreSQL:
 
     def facts(self) -> str:
         ((version,),) = self._run("SHOW server_version")
-        shown = [
-            f"{name}={self._run(f'SHOW {name}')[0][0]}" for name in ("fsync", "synchronous_commit", "shared_buffers")
-        ]
+        names = ("fsync", "synchronous_commit", "shared_buffers", "autovacuum")
+        shown = [f"{name}={self._run(f'SHOW {name}')[0][0]}" for name in names]
         return f"PostgreSQL {version.split()[0]}, {', '.join(shown)}"
 
     def make(self, name: str = "") -> str:
