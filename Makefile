@@ -8,7 +8,6 @@ DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 
-
 .PHONY: help run test browser screenshots bench soak lint types layers migrations docs check format clean
 
 help: ## this list
