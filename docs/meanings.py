@@ -98,7 +98,7 @@ PERMISSIONS = {
     "requeue_job": "to requeue, and to run a job now that waits for its time",
     "cancel_job": "to cancel",
     "delete_job": "to delete and discard",
-    "enqueue_job": "nothing in the admin",
+    "enqueue_job": "to start the commands that the site names, and any task of the installed apps",
     "change_retry": "to change queue, priority, time, retries and timeout of a job that waits, or is requeued by that",
     "change_config": "to change the settings of queues",
     "pause_queue": "to pause and resume queues",

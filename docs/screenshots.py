@@ -20,8 +20,8 @@ HEIGHT_MAX = 900  # a picture is looked at beside a text
 BYTES_MAX = 150_000
 
 WIDE = (
-    "dashboard", "jobs", "job-running", "job-dead", "job-settings", "output", "requeue-all", "dead-letters", "config",
-    "config-queue", "pause", "workers", "supervisor", "stop",
+    "dashboard", "jobs", "job-running", "job-dead", "job-settings", "enqueue-command", "output", "requeue-all",
+    "dead-letters", "config", "config-queue", "pause", "workers", "supervisor", "stop",
 )  # fmt: skip
 NARROW = ("dashboard", "job-dead")
 

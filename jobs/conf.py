@@ -179,7 +179,7 @@ KEYS: dict[str, Key] = {
             name="COMMANDS",
             default={},
             minimum=None,
-            help="commands that the site trusts, by their names: see [Named commands](#named-commands)",
+            help="commands that the admin may start, by their names: see [Named commands](#named-commands)",
         ),
     )
 }

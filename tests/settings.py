@@ -37,7 +37,26 @@ os.environ["QUEUECTL_HOME"] = _home()
 os.environ["SECRET_KEY"] = "a key for tests, which protects nothing"
 
 from queuectl_site.settings import *  # noqa: E402, F403
-from queuectl_site.settings import DATABASES  # noqa: E402
+from queuectl_site.settings import DATABASES, INSTALLED_APPS, JOBS  # noqa: E402
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.shop"]  # whose tasks the admin offers
+JOBS = {
+    **JOBS,
+    "COMMANDS": {
+        "backup": {
+            "command": ["pg_dump", "--table={table}", "--file=/backup/{table}-{days}.dump"],
+            "label": "Back up a table",
+            "help": "Writes one table to the backup disk.",
+            "parameters": {
+                "table": {"choices": ["users", "orders"]},
+                "days": {"type": "integer", "min": 1, "max": 90, "default": 30},
+            },
+            "queue": "backups",
+            "timeout": "10m",
+        },
+        "greet": {"command": ["echo", "hello", "{name}"], "parameters": {"name": {"pattern": ".+"}}},
+    },
+}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from jobs import clock
-from jobs.admin import acting, columns, filters, job_page, output_page, search, settings_page, undo_page
+from jobs.admin import acting, columns, enqueue, filters, job_page, output_page, search, settings_page, undo_page
 from jobs.admin.base import Empty, QueueAdmin, Tool
 from jobs.admin.lists import JobList
 from jobs.admin.verbs import CANCEL, DELETE, REQUEUE, RUN_NOW, JobVerb
@@ -198,3 +198,23 @@ class JobAdmin(JobAdminBase):
     @admin.action(description=_("Delete selected jobs"), permissions=["discard"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         return acting.from_list(self, request, DELETE)
+
+    def tools_of_list(self, request: HttpRequest) -> list[Tool]:
+        own = [Tool(label=_("Enqueue…"), url=self.url("enqueue"))] if enqueue.may(self, request) else []
+        return [*own, *super().tools_of_list(request)]
+
+    def get_urls(self) -> list[URLPattern]:
+        forms = [
+            self.route(f"enqueue/{kind}/<str:name>/", self._form_of(kind), f"enqueue_{kind}")
+            for kind in enqueue.SOURCES
+        ]
+        return [self.route("enqueue/", self.enqueue_view, "enqueue"), *forms, *super().get_urls()]
+
+    def enqueue_view(self, request: HttpRequest) -> HttpResponse:
+        return enqueue.choose(self, request)
+
+    def _form_of(self, kind: str) -> Any:
+        def view(request: HttpRequest, name: str) -> HttpResponse:
+            return enqueue.fill_in(self, request, kind, unquote(name))
+
+        return view

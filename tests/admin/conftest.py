@@ -12,6 +12,7 @@ OPERATE = VIEW | {
     "requeue_job",
     "cancel_job",
     "delete_job",
+    "enqueue_job",
     "change_retry",
     "change_config",
     "pause_queue",

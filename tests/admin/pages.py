@@ -35,6 +35,9 @@ PAGES: dict[str, set[str]] = {
     "job/cancel/?job=waiting1": {"view_job", "cancel_job"},
     "job/delete/": {"view_job", "delete_job"},
     "job/delete/?job=dead1": {"view_job", "delete_job"},
+    "job/enqueue/": {"view_job", "enqueue_job"},
+    "job/enqueue/command/backup/": {"view_job", "enqueue_job"},
+    "job/enqueue/task/tests.shop.tasks.send_5Freceipt/": {"view_job", "enqueue_job"},
     "deadjob/": {"view_deadjob"},
     "deadjob/dead1/change/": {"view_deadjob"},
     "deadjob/dead1/settings/": {"view_deadjob", "change_retry", "requeue_job"},
@@ -108,6 +111,8 @@ def settings(**fields: str) -> dict[str, Any]:
     return {"way": "save", "fence": "0", **initial, **shown, **empty, **fields}
 
 
+NEW_ID = "01900000-0000-7000-8000-000000000001"  # as the page of a form makes one
+
 # Every request that changes something: its path, what it posts, and what is needed for it.
 CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "requeue": ("job/requeue/", confirmed(ids=json.dumps(["dead1"])), {"view_job", "requeue_job"}),
@@ -131,6 +136,16 @@ CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         "deadjob/dead1/settings/",
         settings(way="requeue", fence="1"),
         {"view_deadjob", "change_retry", "requeue_job"},
+    ),
+    "enqueue a command": (
+        "job/enqueue/command/backup/",
+        {"id": NEW_ID, "set_table": "users", "set_days": "7"},
+        {"view_job", "enqueue_job"},
+    ),
+    "enqueue a task": (
+        "job/enqueue/task/tests.shop.tasks.send_5Freceipt/",
+        {"id": NEW_ID, "args": "[42]"},
+        {"view_job", "enqueue_job"},
     ),
     "knobs": ("config/mail/change/", {"max_retries": "9"}, {"change_config"}),
     "pause": ("config/mail/pause/", confirmed(reason="x"), {"view_config", "pause_queue"}),

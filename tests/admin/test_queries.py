@@ -55,6 +55,9 @@ PAGES = [
     "job/delete/",
     "supervisor/stop/",
     "config/mail/change/",
+    "job/enqueue/",
+    "job/enqueue/command/backup/",
+    "job/enqueue/task/tests.tasks.samples.add/",
 ]
 
 

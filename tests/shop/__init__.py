@@ -1,0 +1,1 @@
+"""An app of a project, with tasks that can be found."""
