@@ -13,8 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from jobs import durations, masking, moments, queue, stats
-from jobs.admin import cells
+from jobs import conf, durations, masking, moments, queue, stats
+from jobs.admin import cells, knob_field
 from jobs.admin.printable import printable
 from jobs.models import Attempt, Job
 from jobs.states import DEFERRED, FINAL, WAITING, Ending, Kind, State
@@ -158,6 +158,7 @@ def _facts(job: Job, policies: queue.Policies, now: datetime) -> Iterator[Fact]:
     yield Fact(label=_("Queue"), value=printable(job.queue))
     yield Fact(label=_("Priority"), value=str(job.priority))
     yield Fact(label=_("Attempts"), value=_attempts_spent(job, policies))
+    yield Fact(label=_("Backoff"), value=_backoff(job, policies))
     yield Fact(label=_("Timeout"), value=_timeout(job, policies))
     yield Fact(label=_("Enqueued"), value=cells.exact(job.enqueued_at, now=now))
     if job.state in WAITING:
@@ -192,6 +193,18 @@ def _attempts_spent(job: Job, policies: queue.Policies) -> str:
     if job.postponements:
         text += "; " + _("postponed %(postponed)d times at no charge, as it asked") % values
     return text
+
+
+def _backoff(job: Job, policies: queue.Policies) -> str:
+    own = {"backoff_base": job.backoff_base, "backoff_max": job.backoff_max_seconds}
+    held = {name: policies.value(name, job.queue) if value is None else value for name, value in own.items()}
+    values = {name: knob_field.shown(conf.KNOBS[name], value) for name, value in held.items()}
+    values["queue"] = printable(job.queue)
+    if None not in own.values():
+        return _("%(backoff_base)s ** n seconds, at most %(backoff_max)s (its own)") % values
+    if any(value is not None for value in own.values()):
+        return _("%(backoff_base)s ** n seconds, at most %(backoff_max)s (partly its own)") % values
+    return _("%(backoff_base)s ** n seconds, at most %(backoff_max)s (as set for queue %(queue)s)") % values
 
 
 def _timeout(job: Job, policies: queue.Policies) -> str:

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Attempt
+from jobs.models import Attempt, Config
 from jobs.states import Kind, State
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import get, make_rows, text_of
@@ -202,6 +202,22 @@ def test_it_has_a_page_for_every_id_there_can_be(superuser: Client, id_):
 def test_it_leads_to_the_list_for_a_job_that_is_gone(superuser: Client):
     assert get(superuser, "job/gone/change/").status_code == 302
     assert get(superuser, "job/gone/settings/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({}, "3 ** n seconds, at most 1h (as set for queue default)"),
+        ({"backoff_max_seconds": 90.0}, "3 ** n seconds, at most 1m30s (partly its own)"),
+        ({"backoff_base": 0.0}, "0 ** n seconds, at most 1h (partly its own)"),
+        ({"backoff_base": 1.5, "backoff_max_seconds": 90.0}, "1.5 ** n seconds, at most 1m30s (its own)"),
+    ],
+)
+def test_it_shows_the_backoff_that_holds(superuser: Client, own, words):
+    Config.objects.create(queue="default", backoff_base=3.0)
+    make_job(**own)
+
+    assert words in text_of(get(superuser, "job/job1/change/"))
 
 
 def test_it_offers_the_verbs_that_apply_now(superuser: Client):
