@@ -7,6 +7,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,22 +31,30 @@ STORM_SECONDS = 15.0
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     seed = random.randrange(10**6) if options.seed is None else options.seed
     folder = Path(tempfile.mkdtemp(prefix="queuectl-chaos-"))
     folder.chmod(0o755)  # servers run under accounts of their own
-    results = []
-    for result in _rounds(options, seed, folder):
-        results.append(result)
-        print(report.line(result), flush=True)
-        if options.results is not None:
-            report.append(options.results, result)
-        if result.violations:
-            print(report.story(result, seconds=options.seconds, folder=folder), flush=True)
+    results: list[Result] = []
+    try:
+        for result in _rounds(options, seed, folder):
+            results.append(result)
+            _tell(result, options, folder)
+    except KeyboardInterrupt:
+        print("Interrupted.")
     print(f"\n{report.table(results)}")
     if any(result.violations for result in results):
         return 1
     shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _tell(result: Result, options: argparse.Namespace, folder: Path) -> None:
+    print(report.line(result), flush=True)
+    if options.results is not None:
+        report.append(options.results, result)
+    if result.violations:
+        print(report.story(result, seconds=options.seconds, folder=folder), flush=True)
 
 
 def _rounds(options: argparse.Namespace, seed: int, folder: Path) -> Iterator[Result]:

@@ -1,6 +1,5 @@
 """The faults: functions that do one to the arena and return how to mend it, if it lasts. `NEMESES` names them."""
 
-import contextlib
 import random
 import signal
 import sqlite3
@@ -15,6 +14,7 @@ from tests.servers.site import OwnDatabase
 
 Heal = Callable[[], None]
 LOSS_SHARE = 0.3
+PATIENCE = {"postgres": "SET lock_timeout = '2s'", "mariadb": "SET innodb_lock_wait_timeout = 2"}  # for a lock of ours
 DELAY_SECONDS = 0.02
 CLOCK_JUMPS_SECONDS = (-3_600, -5, -1, 1, 5, 3_600, 86_400)
 
@@ -108,23 +108,24 @@ def _acknowledged(arena: Arena) -> list[str]:
 # Of the whole site.
 
 
-def lock(arena: Arena, strike: Strike) -> Heal:
+def lock(arena: Arena, strike: Strike) -> Heal | None:
     """Hold what others need to write: SQLite's write lock, a server's rows or its table."""
-    stack = contextlib.ExitStack()
-    if isinstance(arena.site.database, SQLite):
-        foreign = stack.enter_context(closing(_sqlite(arena.site.database)))
+    database = arena.site.database
+    if isinstance(database, SQLite):
+        foreign = _sqlite(database)
         foreign.execute("BEGIN IMMEDIATE")
-        stack.callback(foreign.rollback)
-        return stack.close
-    assert isinstance(arena.site.database, OwnDatabase)
-    held = stack.enter_context(closing(arena.site.database.server.connect(arena.site.database.name)))
-    cursor = stack.enter_context(closing(held.cursor()))
-    cursor.execute("BEGIN")
-    cursor.execute(_lock_statement(arena, strike))
-    if cursor.description:
-        cursor.fetchall()
-    stack.callback(held.rollback)
-    return stack.close
+        return foreign.close
+    assert isinstance(database, OwnDatabase)
+    held = database.server.connect(database.name)
+    try:
+        with closing(held.cursor()) as cursor:
+            for statement in (PATIENCE[database.server.scheme], "BEGIN", _lock_statement(arena, strike)):
+                cursor.execute(statement)
+    except database.server.driver_error():  # others have it, and will not give way: so this one does
+        held.close()
+        return None
+    close: Heal = held.close
+    return close
 
 
 def _lock_statement(arena: Arena, strike: Strike) -> str:
