@@ -8,7 +8,7 @@ DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 
-.PHONY: help run test browser screenshots bench soak lint types layers migrations docs check format clean
+.PHONY: help run test browser screenshots bench soak chaos lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ bench: $(BENCH_READY) ## the benchmarks, 20 minutes; BENCH="--only drain --syste
 
 soak: $(BENCH_READY) ## an hour of mixed load on each database: what stays flat; MINUTES=2 to see that it works
 	@$(PYTHON) -m benchmarks.soak --minutes $(or $(MINUTES),60)
+
+chaos: $(READY) ## the fault campaign, 60 minutes; MINUTES=10, SEED=1 and DATABASE_URL=mariadb:// choose
+	@$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 lint: $(READY) ## style and formatting
 	@$(PYTHON) -m ruff check .

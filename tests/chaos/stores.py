@@ -80,8 +80,12 @@ class ServerStore:
         self._server = SERVERS[name](host=host)
         self.server: Server | None = self._server
         self._made = 0
-        self._template = migrated(self._server, folder)
-        _prepared(Site(folder, self._template))
+        try:
+            self._template = migrated(self._server, folder)
+            _prepared(Site(folder, self._template))
+        except BaseException:
+            self.close()
+            raise
 
     def make(self, home: Path) -> Database:
         self._made += 1
