@@ -221,7 +221,9 @@ def _serve(ours: socket.socket, theirs: socket.socket, options: worker.Options) 
 
 def _spawn(theirs: socket.socket, options: worker.Options) -> subprocess.Popen[bytes]:
     arguments = json.dumps([sys.path, theirs.fileno(), asdict(options)])
-    return subprocess.Popen([sys.executable, "-c", FRESH_START, arguments], pass_fds=[theirs.fileno()])
+    # -P: without it, Python would first look for `json` in the directory that the supervisor was started in.
+    command = [sys.executable, "-P", "-c", FRESH_START, arguments]
+    return subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own
 
 
 def serve_afresh(number: int, options: dict[str, Any]) -> NoReturn:

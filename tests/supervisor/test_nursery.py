@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,22 @@ def test_it_reports_the_pid_and_how_the_worker_ended(nursery: Nursery):
     child.join(SECONDS)
 
     assert child.exit_code == -signal.SIGKILL
+    _close((child, channel))
+
+
+@pytest.fixture
+def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a directory that has a module of a name that Python's own modules have; return what it leaves behind."""
+    sign = tmp_path / "imported"
+    (tmp_path / "json.py").write_text(f"open({str(sign)!r}, 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    return sign
+
+
+def test_it_imports_nothing_from_where_it_was_started(trap: Path, nursery: Nursery):
+    child, channel = _started(nursery)
+    assert _ready_pid(channel)
+    assert not trap.exists()
     _close((child, channel))
 
 
