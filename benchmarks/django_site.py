@@ -17,7 +17,7 @@ _SQLITE = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
 }
 
-SECRET_KEY = "not a secret"
+SECRET_KEY = "not a secret"  # noqa: S105 - as it says
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES: dict[str, dict[str, Any]] = {

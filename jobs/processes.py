@@ -127,7 +127,7 @@ _lock = threading.RLock()
 def start(arguments: list[str], *, cwd: str | None, env: Mapping[str, str], output_fd: int) -> subprocess.Popen[bytes]:
     """Start the command of one job in a session of its own. The caller reaps it, and forgets it in the end."""
     with _lock:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - what may run is decided by signatures
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=output_fd,

@@ -143,7 +143,7 @@ def _typed() -> str:
 
 
 def _run(*words: str, stdin: str | None = None) -> None:
-    code = subprocess.run(_command(*words), input=stdin, text=True, check=False).returncode
+    code = subprocess.run(_command(*words), input=stdin, text=True, check=False).returncode  # noqa: S603 - our own
     if stop_requests.count:
         raise Stopped
     if code != 0:
@@ -185,7 +185,7 @@ def _site(port: int) -> AbstractContextManager[Child]:
 
 @contextmanager
 def _running(name: str, *words: str, stdout: int | None = None, **environment: str) -> Iterator[Child]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own commands
         _command(*words),
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,
