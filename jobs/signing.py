@@ -1,17 +1,21 @@
-"""Signatures on shell jobs: a row whose command was changed behind the queue's back is noticed before it runs.
+"""Signatures on what runs code: a row that was changed behind the queue's back is noticed before it runs.
 
-`queue.enqueue` signs what it stores; the shell runner verifies what it was given.
+That is the commands of shell jobs, and the lines of management commands. `queue.enqueue` signs what it stores; the
+runners verify what they were given.
 """
 
 import functools
 import json
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core import signing
 
 SALT = "jobs.shell"
+MISMATCH = "signature mismatch: the row was changed behind the queue's back"
+# Tasks whose arguments are code, as a command is: a line for `manage.py` may be `shell -c …`.
+SIGNED_TASKS = frozenset({"jobs.tasks.commands.manage"})
 
 
 def sign(*, id: str, command: str, uses_shell: bool, cwd: str | None, env: Mapping[str, str] | None) -> str:  # noqa: A002
@@ -19,8 +23,13 @@ def sign(*, id: str, command: str, uses_shell: bool, cwd: str | None, env: Mappi
     return _signer().signature(_canonical(id=id, command=command, uses_shell=uses_shell, cwd=cwd, env=env))
 
 
+def sign_task(*, id: str, task: str, args: list[Any] | None, kwargs: Mapping[str, Any] | None) -> str:  # noqa: A002
+    """Return the signature of a job of one of `SIGNED_TASKS`."""
+    return _signer().signature(_canonical_task(id=id, task=task, args=args, kwargs=kwargs))
+
+
 class Signed(Protocol):
-    """What a shell job and its claim have in common."""
+    """What a job and its claim have in common."""
 
     @property
     def id(self) -> str: ...
@@ -34,6 +43,25 @@ class Signed(Protocol):
     def env(self) -> Mapping[str, str] | None: ...
     @property
     def signature(self) -> str | None: ...
+    @property
+    def task(self) -> str | None: ...
+    @property
+    def args(self) -> list[Any] | None: ...
+    @property
+    def kwargs(self) -> Mapping[str, Any] | None: ...
+
+
+def is_refused(job: Signed) -> bool:
+    """Return whether a job has to be signed, and is not as it was enqueued."""
+    if job.task is not None:
+        return job.task in SIGNED_TASKS and not is_genuine_task(job)
+    return not is_genuine(job)
+
+
+def is_genuine_task(job: Signed) -> bool:
+    """Return whether a job of one of `SIGNED_TASKS` is as it was enqueued."""
+    text = _canonical_task(id=job.id, task=job.task or "", args=job.args, kwargs=job.kwargs)
+    return _is_signed(text, job.signature)
 
 
 def is_genuine(job: Signed) -> bool:
@@ -53,10 +81,15 @@ def verify(
     signature: str | None,
 ) -> bool:
     """Return whether `signature` was made for exactly these values, with SECRET_KEY or one of SECRET_KEY_FALLBACKS."""
-    if signature is None or command is None:
+    if command is None:
+        return False
+    return _is_signed(_canonical(id=id, command=command, uses_shell=uses_shell, cwd=cwd, env=env), signature)
+
+
+def _is_signed(text: str, signature: str | None) -> bool:
+    if signature is None:
         return False
     signer = _signer()
-    text = _canonical(id=id, command=command, uses_shell=uses_shell, cwd=cwd, env=env)
     try:
         signer.unsign(f"{text}{signer.sep}{signature}")
     except signing.BadSignature:
@@ -67,6 +100,10 @@ def verify(
 def _canonical(*, env: Mapping[str, str] | None, **values: str | bool | None) -> str:
     """Return the signed text. An empty environment and none at all are the same to a job, so they are here."""
     return _as_json(values | {"env": env or None})
+
+
+def _canonical_task(*, id: str, task: str, args: list[Any] | None, kwargs: Mapping[str, Any] | None) -> str:  # noqa: A002
+    return _as_json({"id": id, "task": task, "args": args or [], "kwargs": kwargs or {}})
 
 
 _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

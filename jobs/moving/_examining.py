@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from jobs import processes, queue, schema, signing, stats
 from jobs.errors import DatabaseUnavailable, WrongState
@@ -15,7 +15,7 @@ from jobs.stats import Liveness
 
 TABLES = {model._meta.db_table for model in (Attempt, Config, Counter, Job, Supervisor)}
 COMPARED = ("id", *queue.IDENTITY, "state", "fence", "run_at", "error")  # what `queue.standing` needs
-SIGNED = ("kind", "command", "uses_shell", "cwd", "env", "signature")
+SIGNED = ("kind", "command", "uses_shell", "cwd", "env", "signature", "task", "args", "kwargs")
 JOBS_PER_READ = 1_000
 SUPERVISORS_SHOWN = 3
 KILL_SECONDS = 2.0  # for what the workers of a dead supervisor left on this machine
@@ -131,7 +131,8 @@ def _ids_of_smaller(route: Route) -> Iterator[list[str]]:
 
 def count_unsigned(route: Route) -> int:
     """Return how many jobs of the source may yet run, but were not signed with this SECRET_KEY."""
-    jobs = Job.objects.using(route.source.alias).filter(kind=Kind.SHELL, state__in=sorted(queue.HANDED_OVER))
+    jobs = Job.objects.using(route.source.alias).filter(state__in=sorted(queue.HANDED_OVER))
+    jobs = jobs.filter(Q(kind=Kind.SHELL) | Q(task__in=signing.SIGNED_TASKS))
     count, last = 0, ""
     while some := list(jobs.filter(pk__gt=last).order_by("pk").only(*SIGNED)[:JOBS_PER_READ]):
         count += sum(map(is_unsigned, some))
@@ -141,4 +142,4 @@ def count_unsigned(route: Route) -> int:
 
 def is_unsigned(job: Job) -> bool:
     """Tell whether every worker with this SECRET_KEY refuses to run this job."""
-    return job.kind == Kind.SHELL and not signing.is_genuine(job)
+    return signing.is_refused(job)

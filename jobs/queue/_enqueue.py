@@ -105,6 +105,8 @@ def _receipt(new: NewJob, now: datetime) -> Receipt:
     if new.kind == Kind.SHELL:
         assert new.command is not None
         signature = signing.sign(id=id_, command=new.command, uses_shell=new.uses_shell, cwd=new.cwd, env=new.env)
+    elif new.task is not None and new.task in signing.SIGNED_TASKS:
+        signature = signing.sign_task(id=id_, task=new.task, args=new.args, kwargs=new.kwargs)
     return Receipt(id_, state, signature, run_at, now)
 
 

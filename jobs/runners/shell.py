@@ -38,7 +38,6 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR
 LOCALE_PREFIX = "LC_"
 RESERVED_PREFIX = "QUEUECTL_"
 
-MISMATCH = "signature mismatch: the row was changed behind the queue's back"
 ERRORS = {
     EXIT_LATER: ("exit code 75: asked to be run again later", Advice.LATER),
     EXIT_NEVER: ("exit code 100: asked never to be run again", Advice.NEVER),
@@ -49,7 +48,7 @@ def run(claim: Claim, *, stop: Stop, watch: Watch, grace_seconds: float) -> Outc
     """Run the command of a claim, and end what it leaves behind. What the queue did not sign is never run."""
     clock = Clock()
     if not signing.is_genuine(claim):
-        return clock.outcome(ending=Ending.FAILED, advice=Advice.NEVER, error=MISMATCH)
+        return clock.outcome(ending=Ending.FAILED, advice=Advice.NEVER, error=signing.MISMATCH)
     if stop.ending is not None:
         return clock.outcome(ending=stop.ending)
     try:

@@ -17,7 +17,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 
-from jobs import retry
+from jobs import retry, signing
 from jobs.outcome import Advice, AttemptSummary, Claim, Outcome, storable
 from jobs.runners import Stop, Watch, recording
 from jobs.runners.alarm import Alarm
@@ -88,7 +88,7 @@ class _Attempt:
             return self._failed(error)
 
     def _begin(self) -> None:
-        task = _as_enqueued(loading.load(self._claim.task or ""), self._claim)
+        task = _as_enqueued(_genuine(loading.load(self._claim.task or ""), self._claim), self._claim)
         attempt = AttemptSummary(worker_id=_worker_id(), started_at=self._clock.started_at)
         self._result = results.of_claim(self._claim, task, attempt=attempt)
         self._sender = type(task.get_backend())
@@ -240,6 +240,13 @@ class _Attempt:
             signal.send_robust(sender=self._sender, task_result=self._result)
         except BaseException:  # send_robust lets a SystemExit pass, which would end the thread, and no job with it
             logger.exception("a receiver of a signal failed id=%s", self._claim.id)
+
+
+def _genuine(task: api.AnyTask, claim: Claim) -> api.AnyTask:
+    """Return a task that may run: one whose arguments are code only if the queue signed them, by whatever path."""
+    if task.module_path in signing.SIGNED_TASKS and not signing.is_genuine_task(claim):
+        raise NeverRetry(signing.MISMATCH)
+    return task
 
 
 def _as_enqueued(task: api.AnyTask, claim: Claim) -> api.AnyTask:

@@ -117,9 +117,9 @@ def _keys() -> Iterator[Finding]:
         Job.objects.filter(state=State.PENDING).order_by("queue", "-priority", "run_at", "pk")[:SIGNATURES_SAMPLED]
     )
     shell = [job for job in waiting if job.kind == Kind.SHELL]
-    bad = [job for job in shell if not signing.is_genuine(job)]
+    bad = [job for job in waiting if signing.is_refused(job)]
     if bad:
-        of_all = f"{len(bad)} of the next {_jobs(len(shell), 'shell job')}"
+        of_all = f"{len(bad)} of the next {_jobs(len(waiting))}"
         text = f"{of_all} will not run, for lack of a valid signature: {bad[0]}"
         yield error("signatures", text, "if SECRET_KEY was changed, add the old one to SECRET_KEY_FALLBACKS")
     else:

@@ -40,7 +40,7 @@ def test_it_says_that_signatures_do_not_match():
     make_living()
     done = queuectl("doctor")
     assert done.code == 1
-    assert "1 of the next 1 shell job will not run, for lack of a valid signature: job1" in done.out
+    assert "1 of the next 1 job will not run, for lack of a valid signature: job1" in done.out
 
 
 def test_it_says_why_a_job_does_not_run():

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jobs import processes
+from jobs import processes, signing
 from jobs.outcome import Advice, Outcome, Output
 from jobs.runners import Stop, shell
 from jobs.states import Ending
@@ -127,7 +127,7 @@ def test_it_leaks_no_descriptor(run):
 @pytest.mark.parametrize("change", [{"signature": None}, {"signature": "x"}])
 def test_it_never_runs_what_was_not_signed(run, tmp_path: Path, change: dict[str, Any]):
     outcome = run(f"touch {tmp_path}/ran", **change)
-    assert (outcome.ending, outcome.advice, outcome.error) == (Ending.FAILED, Advice.NEVER, shell.MISMATCH)
+    assert (outcome.ending, outcome.advice, outcome.error) == (Ending.FAILED, Advice.NEVER, signing.MISMATCH)
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,14 +1,23 @@
 """A management command as a task."""
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandError, call_command
 from django.core.management.base import OutputWrapper
 
+from jobs import queue, signing
+from jobs.new_job import from_fields
+from jobs.outcome import Advice
 from jobs.states import Ending
 from jobs.tasks import api, commands
+from tests.clock import NOW
 from tests.factories import make_claim
 from tests.tasks import running
+
+PATH = "jobs.tasks.commands.manage"
+other_path = commands.manage  # the same task by another path, as any module that imports it has one
 
 
 class Command(BaseCommand):
@@ -39,8 +48,8 @@ def command(monkeypatch, tmp_path):
 
 
 def _run(line: str):
-    claim = make_claim(kind="task", command=None, task="jobs.tasks.commands.manage", args=[line])
-    return running.run(claim)
+    signature = signing.sign_task(id="job1", task=PATH, args=[line], kwargs=None)
+    return running.run(make_claim(kind="task", command=None, task=PATH, args=[line], signature=signature))
 
 
 def test_it_runs_the_command_with_its_words():
@@ -94,3 +103,37 @@ def test_it_has_no_place_where_no_alias_is_kept_here(settings):
 
     with pytest.raises(ImproperlyConfigured, match="no backend in TASKS"):
         commands._place()
+
+
+@pytest.mark.parametrize("path", [PATH, "tests.tasks.test_commands.other_path"])
+@pytest.mark.parametrize("signed", [None, {}, {"id": "job2"}, {"args": ["leave 0"]}, {"kwargs": {"line": "leave end"}}])
+def test_it_runs_no_line_that_the_queue_did_not_sign(path: str, signed: dict[str, object] | None, monkeypatch):
+    """Whoever can write to the database could otherwise run any code: a line may be `shell -c …`."""
+    ran: list[str] = []
+    monkeypatch.setattr(commands, "call_command", lambda name, *_, **__: ran.append(name))
+    values = {"id": "job1", "task": PATH, "args": ["leave end"], "kwargs": None}
+    signature = None if signed is None else signing.sign_task(**(values | signed))  # type: ignore[arg-type]
+    args = ["leave end"] if signed else ["shell"]
+    claim = make_claim(kind="task", command=None, task=path, args=args, signature=signature)
+
+    outcome = running.run(claim)
+
+    assert (outcome.ending, outcome.advice) == (Ending.FAILED, Advice.NEVER)
+    assert outcome.error == f"NeverRetry: {signing.MISMATCH}"
+    assert ran == []
+
+
+@pytest.mark.django_db
+def test_the_queue_signs_a_line_and_no_other_task():
+    lines: list[dict[str, Any]] = [
+        {"task": PATH, "args": ["migrate"]},
+        {"task": "tests.tasks.samples.add", "args": [1, 2]},
+    ]
+    line, other = (queue.enqueue(from_fields(fields, now=NOW), now=NOW) for fields in lines)
+
+    assert signing.is_genuine_task(line)
+    assert not signing.is_refused(line)
+    assert other.signature is None
+    assert not signing.is_refused(other)
+    line.args = ["flush"]
+    assert signing.is_refused(line)
