@@ -37,7 +37,7 @@ def test_it_opens_without_a_complaint_and_keeps_nobody_out(make_tab: MakeTab, pa
     assert tab.barriers() == []
 
     tab.be_dark()
-    assert tab.barriers() == []
+    assert tab.barriers("color-contrast") == []
 
 
 @each_page
@@ -47,7 +47,7 @@ def test_it_fits_a_phone(make_tab: MakeTab, path: str):
     tab.open(path)
 
     assert tab.too_wide("html") == []
-    assert tab.barriers() == []
+    assert tab.barriers("scrollable-region-focusable", "target-size", "meta-viewport", "css-orientation-lock") == []
 
 
 @pytest.mark.parametrize("name", ["jobs", "jobs-filtered", "dead-letters"])
