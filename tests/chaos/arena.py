@@ -71,6 +71,7 @@ class Running:
     nemesis: str
     kill_at: float | None = None
     expects_death: bool = False
+    words: tuple[str, ...] = ()  # of `queuectl`; none: a program of the campaign's, which waits as long as Django does
     code: int | None = None
 
 
@@ -176,6 +177,7 @@ class Arena:
             pid=pid,
             started=uptime(),
             nemesis=nemesis,
+            words=words,
             expects_death=order.get("die_at") is not None,
         )
         self.running.append(running)
@@ -223,7 +225,10 @@ class Arena:
             running.launcher.strike(running.pid, signal.SIGKILL)
         elif uptime() - running.started > COMMAND_SECONDS:
             running.started = uptime()
-            self.surprises.append(f"a command ({running.nemesis}) had not ended after {COMMAND_SECONDS:g} s")
+            running.nemesis, running.expects_death = "hung", True
+            if running.words:
+                verb = " ".join(running.words)[:80]
+                self.surprises.append(f"queuectl {verb} had not ended after {COMMAND_SECONDS:g} s")
             running.launcher.strike(running.pid, signal.SIGKILL)
 
     def _note_command(self, running: Running, code: int) -> None:

@@ -113,7 +113,11 @@ def lock(arena: Arena, strike: Strike) -> Heal | None:
     database = arena.site.database
     if isinstance(database, SQLite):
         foreign = _sqlite(database)
-        foreign.execute("BEGIN IMMEDIATE")
+        try:
+            foreign.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:  # it stood still for longer than we wait: a supervisor that is frozen has it
+            foreign.close()
+            return None
         return foreign.close
     assert isinstance(database, OwnDatabase)
     held = database.server.connect(database.name)
