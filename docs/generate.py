@@ -352,10 +352,32 @@ def long_run_kinds() -> str:
     return showing.kinds_of_jobs()
 
 
+def chaos() -> str:
+    return _of_campaign("table")
+
+
+def chaos_kills() -> str:
+    return _of_campaign("kills_table")
+
+
+def chaos_faults() -> str:
+    return _of_campaign("faults_table")
+
+
+def _of_campaign(part: str) -> str:
+    from tests.chaos import report  # noqa: PLC0415 - found once the checkout is on the path
+
+    found = report.newest()
+    return f"{getattr(report, part)(found)}\n" if found else "No campaign is kept yet: `make chaos`.\n"
+
+
 REGIONS: dict[str, Callable[[], str]] = {
     "attempt-keys": attempt_keys,
     "benchmarks": benchmarks,
     "change-keys": change_keys,
+    "chaos": chaos,
+    "chaos-faults": chaos_faults,
+    "chaos-kills": chaos_kills,
     "command-keys": command_keys,
     "environment": environment,
     "exit-codes": exit_codes,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.chaos.rounds import Result
 
-KEPT = Path(__file__).with_name("results.jsonl")
+KEPT = Path(__file__).with_name("results")
 LINES_SHOWN = 5  # of each broken rule
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 COLUMNS = (
@@ -47,6 +47,12 @@ def read(path: Path) -> list[Result]:
     return [Result(**json.loads(text)) for text in path.read_text(encoding="utf-8").splitlines()]
 
 
+def newest() -> list[Result]:
+    """Return the rounds of the newest campaign that is kept; none if none is."""
+    kept = sorted(KEPT.glob("*.jsonl"))
+    return read(kept[-1]) if kept else []
+
+
 def table(results: Sequence[Result]) -> str:
     """Return a line for each database, and one for all, as Markdown."""
     names = [name for name in NAMES if any(result.database == name for result in results)]
@@ -61,7 +67,7 @@ def _row(name: str, results: Sequence[Result]) -> list[str]:
     return [
         name,
         f"{len(results):,}",
-        f"{seeds[0]} to {seeds[-1]}",
+        _ranges(seeds),
         f"{sum(result.jobs for result in results):,}",
         f"{sum(result.runs for result in results):,}",
         f"{sum(_kills(results).values()):,}",
@@ -72,6 +78,17 @@ def _row(name: str, results: Sequence[Result]) -> list[str]:
         str(sum(len(result.violations) for result in results)),
         f"{max(recoveries):.1f} s" if recoveries else "–",
     ]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return numbers in their order as a person would write them: 1–3, 7."""
+    ranges: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return ", ".join("–".join(map(str, part)) for part in ranges)
 
 
 def _kills(results: Iterable[Result]) -> Counter[str]:
