@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django.core.management import CommandError
+from django.db import connections
 
-from jobs import cli, sql
+from jobs import cli, conf, sql
 from jobs.cli.output import Output
 from jobs.cli.parser import RootParser
 from jobs.database import connection
@@ -46,7 +47,9 @@ def limit_patience(options: argparse.Namespace) -> None:
         dialect = sql.for_connection(connection)
         dialect.limit_wait(connection, seconds=LOCK_WAIT_SECONDS)
         if not dialect.IS_LOCAL:
-            connection.execute_wrappers.append(lifeline.Deadline(seconds=ANSWER_SECONDS))
+            deadline = lifeline.Deadline(seconds=ANSWER_SECONDS)
+            connection.execute_wrappers.append(deadline)
+            deadline.guard_commits(connections[conf.database_alias()])
 
 
 def run(options: argparse.Namespace) -> int:

@@ -60,6 +60,14 @@ class Deadline:
         self._lifeline = Lifeline()
 
     def __call__(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        return self._within(lambda: execute(*statement))
+
+    def guard_commits(self, connection: Any) -> None:
+        """Let a commit take no longer, either: it is no statement to Django, and passes execute wrappers by."""
+        commit = connection._commit
+        connection._commit = lambda: self._within(commit)
+
+    def _within(self, act: Callable[[], Any]) -> Any:
         was_cut = threading.Event()
 
         def cut() -> None:
@@ -70,7 +78,7 @@ class Deadline:
         timer.daemon = True
         timer.start()
         try:
-            return execute(*statement)
+            return act()
         except Error as error:
             if not was_cut.is_set():
                 raise

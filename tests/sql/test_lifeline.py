@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
@@ -92,3 +93,11 @@ def test_a_statement_that_fails_in_time_fails_as_it_did(silent_server, deadline)
 
     with contextlib.suppress(DatabaseUnavailable), pytest.raises(OperationalError, match="syntax error"):
         deadline(fail, "SELECT 1")
+
+
+def test_a_commit_has_a_deadline_too(silent_server, deadline):
+    deadline._lifeline._note(connection=connection)
+    wrapper = SimpleNamespace(_commit=lambda: _ask(silent_server))
+    deadline.guard_commits(wrapper)
+    with pytest.raises(DatabaseUnavailable):
+        wrapper._commit()
