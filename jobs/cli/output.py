@@ -7,6 +7,7 @@ would obey passes `visible`.
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -21,6 +22,7 @@ from jobs.cli.table import Cell, Column
 
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 JOINERS = "\u200c\u200d"  # part of words in Persian and of emoji; harmless, though not printable to Python
+WORD_MAX_CHARACTERS = 200  # of what a message repeats: a path is whole, a paste of pages does not bury the message
 PROGRESS_AFTER_SECONDS = 1.0
 PROSE_MIN_WIDTH = 20  # a narrower terminal wraps by itself
 
@@ -46,6 +48,11 @@ def visible(text: str, *, keeps_lines: bool = False) -> str:
         text = text.replace("\r\n", "\n")
     kept = JOINERS + ("\n\t" if keeps_lines else "")
     return "".join(c if c.isprintable() or c in kept else _escaped(c) for c in text)
+
+
+def brief(text: str) -> str:
+    """Return a line that repeats what someone typed, as it may be printed: visible, and without words of pages."""
+    return re.sub(rf"(\S{{{WORD_MAX_CHARACTERS}}})\S+", r"\1…", visible(text))
 
 
 def _escaped(character: str) -> str:
@@ -122,7 +129,7 @@ class Output:
     def error(self, text: str) -> None:
         self._stdout.flush()
         prefix = _styled("queuectl:", "red", self._has_error_color)
-        self._stderr.write(f"{prefix} {visible(text)}\n")
+        self._stderr.write(f"{prefix} {brief(text)}\n")
         self._stderr.flush()
 
     def flush(self) -> None:

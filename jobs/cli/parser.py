@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from django.core.management import CommandError
 
-from jobs.cli.output import Output, visible
+from jobs.cli.output import Output, brief
 
 Run = Callable[[argparse.Namespace, Output], int]
 
@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"formatter_class": Formatter, "allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
-        line = f"{self.prog}: {visible(message.removeprefix('argument '))} (see {self.prog} --help)"
+        line = f"{self.prog}: {brief(message.removeprefix('argument '))} (see {self.prog} --help)"
         if not self.is_interactive:
             raise CommandError(line, returncode=USAGE_EXIT_CODE)
         self.exit(USAGE_EXIT_CODE, f"{line}\n")

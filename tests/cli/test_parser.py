@@ -61,6 +61,13 @@ def test_it_refuses_arguments_that_are_not_utf_8():
     assert refused("show", "\udcff") == "queuectl: word 2 is not valid UTF-8 (see queuectl --help)"
 
 
+@pytest.mark.parametrize(
+    "words", [["show", "a", "x" * 5_000], ["list", "--json=" + "x" * 5_000], ["config", "get", "x" * 5_000]]
+)
+def test_it_does_not_repeat_pages_that_were_typed(words):
+    assert len(refused(*words)) < 400
+
+
 def test_it_prints_nothing_that_was_typed_raw():
     assert refused("list", "\x1b[2J\x07").isprintable()
     assert refused("\x1b[2J").isprintable()
