@@ -8,7 +8,7 @@ DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 
-.PHONY: help run test browser screenshots bench soak chaos lint types layers migrations docs check format clean
+.PHONY: help run test browser screenshots fuzz bench soak chaos lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ browser: $(BROWSER_READY) ## the admin in a real browser: Debian's chromium, or 
 
 screenshots: $(BROWSER_READY) ## the pictures of the admin in the documentation
 	@$(PYTHON) docs/screenshots.py
+
+fuzz: $(READY) ## 20,000 wrong inputs to each entry of the command line, the JSON reader and the admin's forms
+	@FUZZ=$(or $(FUZZ),20000) $(PYTHON) -m pytest --numprocesses=2 tests/fuzz
 
 bench: $(BENCH_READY) ## the benchmarks, 20 minutes; BENCH="--only drain --systems queuectl,huey" chooses
 	@$(PYTHON) -m benchmarks $(BENCH)

@@ -47,14 +47,14 @@ def queuectl(*words: str, stdin: str = "", answer: str | None = None, stdout: io
     source = io.TextIOWrapper(io.BytesIO(stdin.encode())) if answer is None else Keyboard(io.BytesIO(answer.encode()))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch.object(sys, "stdin", source):
         try:
-            code = process.run(process.parse(_parser(), words))
+            code = process.run(process.parse(parser(), words))
         except SystemExit as end:
             code = int(end.code or 0)
     return Done(code, out.getvalue(), err.getvalue())
 
 
 @functools.cache
-def _parser() -> RootParser:
+def parser() -> RootParser:
     """Return the parser, which keeps nothing of what it parsed."""
     command = Command()
     command._called_from_command_line = True
