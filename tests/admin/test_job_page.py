@@ -194,7 +194,7 @@ def test_it_has_a_page_for_every_id_there_can_be(superuser: Client, id_):
     assert "What it runs" in page
     assert output
     requeue = next(
-        part.split('"', 1)[0] for part in page.split('<li class="qc-tool"><a href="')[1:] if "/requeue/" in part[:60]
+        part.split('"', 1)[0] for part in page.split('<a class="qc-button" href="')[1:] if "/requeue/" in part[:60]
     )
     assert f"Requeue {id_}?".replace("&", "&amp;") in text_of(superuser.get(requeue.replace("&amp;", "&")))  # type: ignore[arg-type]
 
