@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.site import Site
 from tests.waiting import wait_until
 
@@ -72,10 +74,17 @@ def test_it_ends_what_is_left_when_supervisor_and_worker_die_together(site: Site
     assert site.wait_for_state("j", "dead")["outcome"] == "lost"
 
 
-def test_it_sends_a_poison_job_to_the_dlq_and_completes_its_neighbours(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("poison", "death"),
+    [
+        ("kill -KILL $PPID", "its worker died: killed by signal 9 (SIGKILL)"),  # as the kernel does without memory
+        ("kill -SEGV $PPID", "its worker died: killed by signal 11 (SIGSEGV)"),
+    ],
+)
+def test_it_sends_a_poison_job_to_the_dlq_and_completes_its_neighbours(site: Site, poison: str, death: str) -> None:
     site.ok("config", "set", "backoff-base", "0.2")
     site.enqueue(
-        {"id": "poison", "command": f"{MARK_START}; kill -9 $PPID", "max_retries": 2, "priority": 50},
+        {"id": "poison", "command": f"{MARK_START}; {poison}", "max_retries": 2, "priority": 50},
         *({"id": f"n{number}", "command": MARK_START, "max_retries": 0} for number in range(50)),
     )
     site.start("--count", "2")
@@ -83,7 +92,7 @@ def test_it_sends_a_poison_job_to_the_dlq_and_completes_its_neighbours(site: Sit
     site.wait_until_settled()
 
     assert site.states() == {"completed": 50, "dead": 1}
-    assert site.job("poison")["error"] == "its worker died: killed by signal 9 (SIGKILL)"
+    assert site.job("poison")["error"] == death
     assert [line[2] for line in site.lines("S") if line[1] == "poison"] == ["1", "2", "3"]
 
 
