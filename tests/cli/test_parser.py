@@ -61,6 +61,7 @@ def test_it_refuses_arguments_that_are_not_utf_8():
     assert refused("show", "\udcff") == "queuectl: word 2 is not valid UTF-8 (see queuectl --help)"
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "words", [["show", "a", "x" * 5_000], ["list", "--json=" + "x" * 5_000], ["config", "get", "x" * 5_000]]
 )
