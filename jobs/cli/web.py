@@ -86,8 +86,9 @@ def _renewed_password(name: str) -> str:
         if set(User.REQUIRED_FIELDS) - {"email"}:
             remedy = "make one with: manage.py createsuperuser"
             raise CommandError(f"there is no user {name}, and users here need more; {remedy}", returncode=EXIT_FAILED)
-        user = User.objects.create_superuser(**{User.USERNAME_FIELD: name}, password=password)
-    elif not user.is_superuser:
+        User.objects.create_superuser(**{User.USERNAME_FIELD: name}, password=password)
+        return password
+    if not user.is_superuser:
         raise CommandError(f"{name} is no superuser, whose password this may renew", returncode=EXIT_FAILED)
     user.set_password(password)
     user.save()

@@ -41,8 +41,8 @@ class Housekeeper:
 
     def _note_depth(self, now: datetime) -> None:
         if now.minute != self._minute:
-            self._minute = now.minute
             queue.note_depth(now=now)
+            self._minute = now.minute
 
     def _mind_schema(self) -> None:
         """Say so if newer code has changed the tables; what this code needs of them is there until all have it."""

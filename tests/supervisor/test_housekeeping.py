@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+from django.db import OperationalError
 
 from jobs import queue
 from jobs.models import FOLDED, Counter, Depth, Job
@@ -47,6 +48,20 @@ def test_it_notes_the_depth_once_a_minute(housekeeper: Housekeeper, monkeypatch:
     for seconds in (0, 1, 59, 60, 61):
         keep(housekeeper, now=after(seconds=seconds - NOW.second))
     assert looked == [minute, after(seconds=60 - NOW.second)]
+
+
+def test_it_looks_again_in_a_minute_in_which_the_database_failed(
+    housekeeper: Housekeeper, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(now: datetime) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.queue.note_depth", fail)
+        with pytest.raises(OperationalError):
+            keep(housekeeper)
+    keep(housekeeper)
+    assert Depth.objects.exists()
 
 
 def test_it_goes_on_where_it_stopped(housekeeper: Housekeeper, monkeypatch: pytest.MonkeyPatch):
