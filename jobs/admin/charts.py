@@ -77,7 +77,7 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        return not any(value for row in self.subject.rows for value in row.values)
+        return not self.bars and not self.lines
 
 
 def bars(subject: Subject) -> Chart:

@@ -110,6 +110,12 @@ def test_its_charts_tell_how_many_jobs_waited_and_ran(superuser: Client):
     assert ">314</td>" in html
 
 
+def test_its_charts_tell_that_nothing_waited(superuser: Client):
+    Depth.objects.create(minute=timezone.now().replace(second=0, microsecond=0), pending=0, processing=0)
+
+    assert '<polyline class="qc-line-pending"' in region(text_of(get(superuser, PATH)), "chart-depth")
+
+
 @pytest.mark.parametrize(("window", "is_shown"), [("15m", False), ("1h", False), ("24h", True), ("7d", True)])
 def test_its_charts_look_back_as_far_as_one_chooses(superuser: Client, window: str, is_shown: bool):
     make_minute(timezone.now() - timedelta(hours=3), completed=77)
