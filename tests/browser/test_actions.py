@@ -73,7 +73,7 @@ def test_it_undoes_a_cancellation(tab: Tab):
     tab.link("Undo").click()
     tab.find(".qc-buttons button").click()
 
-    assert tab.find(".messagelist .success").count() == 1
+    tab.find(".messagelist .success").wait_for()  # the click returns before the answer is there
     assert states_of("newsletter-4711") == [State.SCHEDULED]
 
 
