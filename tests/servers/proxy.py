@@ -19,6 +19,7 @@ class Mode(Enum):
     PASS = "pass"
     SWALLOW = "swallow"  # connections are accepted and read, and nothing comes through, ever again
     LOSE = "lose"  # at some commits the connection is cut: before the server has it, or before its answer is out
+    HUSH = "hush"  # at a commit the connection becomes half-open: before the server has it, or before its answer is out
 
 
 class Pair:
@@ -50,6 +51,7 @@ class Proxy:
         self._mode = Mode.PASS
         self._chance = random.Random()
         self._loss = 0.0
+        self._hushes_before = False
         self._pairs: list[Pair] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -106,16 +108,19 @@ class Proxy:
                     break
                 if self.delay_seconds:
                     time.sleep(self.delay_seconds)
-                if source is pair.client and self._loses(pair, data):
-                    break
+                if source is pair.client and COMMIT.search(data):
+                    if self._loses(pair):
+                        break
+                    if self._hushes(pair):
+                        continue
                 sink.sendall(data)
         except OSError:
             pass
         pair.close()
 
-    def _loses(self, pair: Pair, data: bytes) -> bool:
+    def _loses(self, pair: Pair) -> bool:
         """Return whether this commit is lost on its way; doom the pair if its answer will be."""
-        if self._mode is not Mode.LOSE or not COMMIT.search(data) or self._chance.random() > self._loss:
+        if self._mode is not Mode.LOSE or self._chance.random() > self._loss:
             return False
         if self._chance.random() < 0.25:
             self.lost_commits += 1
@@ -123,6 +128,15 @@ class Proxy:
         self.lost_answers += 1
         pair.is_doomed = True
         return False
+
+    def _hushes(self, pair: Pair) -> bool:
+        """Return whether this commit is kept from the server; let the pair be half-open if it or its answer is."""
+        pair.is_deaf = self._mode is Mode.HUSH
+        return pair.is_deaf and self._hushes_before
+
+    def hush_commits(self, *, before: bool) -> None:
+        """Fall silent at each commit: before the server has it, or when it has."""
+        self._hushes_before, self._mode = before, Mode.HUSH
 
     def lose_commits(self, share: float, chance: random.Random) -> None:
         """Cut at this share of all commits: three of four are done, and nobody is told."""
@@ -136,7 +150,7 @@ class Proxy:
                 pair.is_deaf = True
 
     def heal(self) -> None:
-        """Let new connections pass. Half-open ones stay what they are."""
+        """Let connections pass. Half-open ones stay what they are."""
         self._mode = Mode.PASS
         self.delay_seconds = 0.0
         self.listen()

@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from tests.e2e.site import Site, Supervisor
 from tests.servers.conftest import MakeSite
@@ -14,6 +17,10 @@ SILENT_SECONDS = 25.0
 RESUME_SECONDS = 30.0
 TIMEOUT_SECONDS = 2.0
 BUSY_SECONDS = 5.0  # what a loaded machine may add
+
+ANSWER_SECONDS = 15.0  # how long a command waits for one
+EXISTS = 5
+TRY_AGAIN = 75
 
 LATE = {"id": "late", "command": f"{START}; sleep 60", "timeout": TIMEOUT_SECONDS, "max_retries": 0, "priority": 9}
 SLOW = {"id": "slow", "command": f"{START}; sleep 6; {END}", "priority": 9}
@@ -52,3 +59,25 @@ def _be_silent(site: Site, supervisor: Supervisor, begin: Callable[[], None], en
     assert late["run_seconds"] < TIMEOUT_SECONDS + BUSY_SECONDS
     check(site, LOAD)
     check_outage_was_told_once(supervisor)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the server has it", "when the server has it"])
+def test_a_command_whose_commit_meets_silence_ends_and_can_be_repeated(
+    before: bool, make_site: MakeSite, proxy: Proxy, tmp_path: Path
+) -> None:
+    site = make_site(port=proxy.port)
+    file = tmp_path / "jobs.jsonl"
+    file.write_text('{"id": "one", "command": "true"}\n{"id": "other", "command": "true"}\n')
+    words = ("enqueue", "--file", str(file))  # two jobs are one transaction
+
+    proxy.hush_commits(before=before)
+    began = time.monotonic()
+    done = site.run(*words)
+    took = time.monotonic() - began
+    proxy.heal()
+
+    assert done.returncode == TRY_AGAIN, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert ANSWER_SECONDS <= took < ANSWER_SECONDS + 2 * BUSY_SECONDS
+    assert site.run(*words).returncode == (0 if before else EXISTS)
+    assert site.states() == {"pending": 2}
