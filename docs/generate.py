@@ -33,7 +33,7 @@ def main() -> int:
 
 def pages() -> list[Path]:
     """Return the pages with generated parts."""
-    return sorted((DOCS / "reference").glob("*.md"))
+    return [DOCS.parent / "README.md", DOCS / "explanation/proofs.md", *sorted((DOCS / "reference").glob("*.md"))]
 
 
 def brought_up_to_date(text: str) -> str:
@@ -364,6 +364,14 @@ def chaos_faults() -> str:
     return _of_campaign("faults_table")
 
 
+def chaos_short() -> str:
+    return _of_campaign("short_table")
+
+
+def chaos_sentence() -> str:
+    return _of_campaign("sentence")
+
+
 def _of_campaign(part: str) -> str:
     from tests.chaos import report  # noqa: PLC0415 - found once the checkout is on the path
 
@@ -378,6 +386,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "chaos": chaos,
     "chaos-faults": chaos_faults,
     "chaos-kills": chaos_kills,
+    "chaos-sentence": chaos_sentence,
+    "chaos-short": chaos_short,
     "command-keys": command_keys,
     "environment": environment,
     "exit-codes": exit_codes,

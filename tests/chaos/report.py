@@ -1,6 +1,7 @@
 """What a campaign tells: a line for each round, how to repeat one, a table of all, and the results that are kept."""
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -10,11 +11,13 @@ from tests.chaos.rounds import Result
 
 KEPT = Path(__file__).with_name("results")
 LINES_SHOWN = 5  # of each broken rule
+WIDTH = 130  # of a line of the documentation
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 COLUMNS = (
     "database", "rounds", "seeds", "jobs", "runs", "kills", "other faults", "acknowledged", "lost", "doubled",
     "violations", "longest recovery",
 )  # fmt: skip
+SHORT = ("database", "kills", "other faults", "acknowledged", "lost", "doubled", "longest recovery")
 
 
 def line(result: Result) -> str:
@@ -53,12 +56,28 @@ def newest() -> list[Result]:
     return read(kept[-1]) if kept else []
 
 
-def table(results: Sequence[Result]) -> str:
-    """Return a line for each database, and one for all, as Markdown."""
+def table(results: Sequence[Result], columns: Sequence[str] = COLUMNS) -> str:
+    """Return a line for each database, and one for all, as Markdown; all columns, or these."""
     names = [name for name in NAMES if any(result.database == name for result in results)]
     lines = [_row(NAMES[name], [result for result in results if result.database == name]) for name in names]
     lines += [_row("all", results)] if len(names) > 1 else []
-    return _markdown(COLUMNS, lines)
+    places = [COLUMNS.index(column) for column in columns]
+    return _markdown(columns, [[line[place] for place in places] for line in lines])
+
+
+def short_table(results: Sequence[Result]) -> str:
+    return table(results, SHORT)
+
+
+def sentence(results: Sequence[Result]) -> str:
+    """Return all in a sentence."""
+    told = dict(zip(COLUMNS, _row("all", results), strict=True))
+    text = (
+        "The last one that is kept: {rounds} rounds (seeds {seeds}), {kills} kills and {other faults} other faults; "
+        "{jobs} jobs, of which {acknowledged} were acknowledged; lost: {lost}, doubled: {doubled}, violations: "
+        "{violations}; longest recovery {longest recovery}."
+    )
+    return textwrap.fill(text.format_map(told), WIDTH)
 
 
 def _row(name: str, results: Sequence[Result]) -> list[str]:

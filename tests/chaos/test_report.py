@@ -35,6 +35,11 @@ def test_it_adds_up_each_database_and_all():
     ]
 
 
+def test_it_tells_the_same_in_short():
+    assert report.short_table(ROUNDS).splitlines()[-1] == "| all | 3,090 | 12 | 270 | 2 | 0 | 1.2 s |"
+    assert "3 rounds (seeds 7–8, 20), 3,090 kills" in report.sentence(ROUNDS)
+
+
 def test_it_tells_what_was_killed_and_what_else_was_done():
     assert report.kills_table(ROUNDS).splitlines()[2] == "| worker | 2,000 | 0 | 1,000 |"
     assert report.faults_table(ROUNDS).splitlines()[2:] == ["| lock | 8 | 0 | 4 |"]
