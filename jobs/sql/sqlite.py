@@ -19,7 +19,7 @@ from jobs import file_watch
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import sqlite_log
 from jobs.sql.rows import CLAIM_COLUMNS, Finish
-from jobs.sql.waking import Waker
+from jobs.sql.waking import DatabaseReplacedError, Waker
 from jobs.states import State
 
 # Each step finds the next queue name in the index, so the cost is the number of queues and not of jobs.
@@ -158,9 +158,15 @@ def prepare(connection: BaseDatabaseWrapper, *, idle_seconds: float) -> None:  #
 
 def check(connection: BaseDatabaseWrapper) -> None:
     """Raise DatabaseUnavailable if there is no database file: SQLite would make an empty one without a word."""
-    path = str(connection.settings_dict["NAME"])
-    if not path.startswith("file:") and path != ":memory:" and not Path(path).exists():
+    path = _file(connection)
+    if path is not None and not path.exists():
         raise DatabaseUnavailable(f"there is no database at {path}; make one with: queuectl initdb")
+
+
+def _file(connection: BaseDatabaseWrapper) -> Path | None:
+    """Return the database's file; None for one in memory, and where a URI names it."""
+    name = str(connection.settings_dict["NAME"])
+    return None if name.startswith("file:") or name == ":memory:" else Path(name)
 
 
 def limit_wait(connection: BaseDatabaseWrapper, *, seconds: float) -> None:
@@ -195,6 +201,9 @@ class _Waker:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
+        connection.ensure_connection()
+        self._file = _file(connection)
+        self._identity = self._file and _identity(self._file)
         self._token = self._data_version()  # opens the files that are watched
         path = str(connection.settings_dict["NAME"])
         self._watch = file_watch.watch(Path(path), Path(f"{path}-wal"))
@@ -231,9 +240,29 @@ class _Waker:
 
     def _data_version(self) -> int:
         """Return PRAGMA data_version: it changes when another connection commits. Takes no lock (2 µs, PERFORMANCE)."""
+        self._mind_file()
         self._connection.ensure_connection()
         (version,) = self._connection.connection.execute("PRAGMA data_version").fetchone()
         return int(version)
+
+    def _mind_file(self) -> None:
+        """Raise unless the name is still that of the file we have open. SQLite goes on with one that was moved away."""
+        if self._file is None:
+            return
+        identity = _identity(self._file)
+        if identity is None:
+            raise OperationalError(f"there is no file {self._file} any more; put it back, or: queuectl initdb")
+        if identity != self._identity:
+            raise DatabaseReplacedError(f"another file has taken the place of {self._file}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others on this machine, whatever its name; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def announce(_connection: BaseDatabaseWrapper, _queue: str) -> None:

@@ -5,6 +5,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
+class DatabaseReplacedError(Exception):
+    """Another database has taken the place of the one that is open."""
+
+
 class Waker(Protocol):
     """One supervisor's way to learn of other people's commits. Wrong in one direction only: it may wake too often."""
 
@@ -15,7 +19,10 @@ class Waker(Protocol):
         """Return how long to wait at most before asking `has_news` again."""
 
     def has_news(self) -> bool:
-        """Return whether another connection may have committed something that matters since this was last asked."""
+        """Return whether another connection may have committed something that matters since this was last asked.
+
+        Raise DatabaseReplacedError, or what the database raises.
+        """
 
     def renew(self) -> None:
         """See to it that nothing has gone deaf. Called about once a second."""

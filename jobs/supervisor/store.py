@@ -15,7 +15,7 @@ from jobs.database import atomic, connection
 from jobs.errors import DatabaseUnavailable
 from jobs.outcome import Claim, Outcome, Output
 from jobs.sql.lifeline import Lifeline
-from jobs.sql.waking import Waker
+from jobs.sql.waking import DatabaseReplacedError, Waker
 from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk, Key, Wishes
 from jobs.supervisor.housekeeping import Housekeeper
@@ -40,7 +40,8 @@ COUNTS_KEPT = 500  # minutes in memory; an older one is read again when it is ne
 
 
 class _LeaseLostError(Exception):
-    """Another supervisor took this one for dead."""
+    def __init__(self, supervisor_id: int) -> None:
+        super().__init__(f"lease lost id={supervisor_id}: another supervisor took this one for dead")
 
 
 class Store(threading.Thread):
@@ -115,11 +116,15 @@ class Store(threading.Thread):
         sql.for_connection(connection).prepare(connection, idle_seconds=idle_seconds)
 
     def hang_up(self) -> None:
-        """Close every connection of this thread."""
+        """Close every connection of this thread, for good."""
+        self._disconnect()
+        self._line.close()
+
+    def _disconnect(self) -> None:
         if self._waker is not None:
             self._waker.close()
+            self._waker = None
         connections.close_all()
-        self._line.close()
 
     def mind_silence(self) -> None:
         """Cut the connection of a step that takes too long. Called by the control thread."""
@@ -165,8 +170,8 @@ class Store(threading.Thread):
         self._step_since = time.monotonic()
         try:
             self._step()
-        except _LeaseLostError:
-            self._give_up_lease()
+        except (_LeaseLostError, DatabaseReplacedError) as error:
+            self._give_up(error)
         except Exception as error:
             self._counts.clear()  # to be read again: it may have been committed all the same
             if isinstance(error, Error) and sql.for_connection(connection).is_outage(error):
@@ -262,7 +267,7 @@ class Store(threading.Thread):
         if not queue.heartbeat(
             supervisor_id=self._id, workers=wishes.workers, completed_count=self._completed_count, now=now
         ):
-            raise _LeaseLostError
+            raise _LeaseLostError(self._id)
 
     def _claim(self, room: int, now: datetime) -> list[Claim]:
         queue.promote(now=now)
@@ -357,9 +362,10 @@ class Store(threading.Thread):
             self._desk.replace_first_ended(ended[0]._replace(outcome=_bare(ended[0].outcome)))
         self._suspects = self._suspects or len(ended)
 
-    def _give_up_lease(self) -> None:
-        """Have everything ended that runs under the lost name."""
-        logger.error("lease lost id=%s: another supervisor took this one for dead; ending its jobs", self._id)
+    def _give_up(self, reason: Exception) -> None:
+        """Have everything ended that runs under a name, or for a database, that is no more."""
+        logger.error("%s; ending its jobs", reason)
+        self._disconnect()
         self._desk.put_lease_lost()
         self._is_registered = False
 
