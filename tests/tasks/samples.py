@@ -278,6 +278,14 @@ def die(code):
 
 
 @task
+def eat_memory():
+    """Take more and more, until the kernel has an opinion."""
+    held = []
+    while True:
+        held.append(bytearray(b"x" * (4 << 20)))
+
+
+@task
 def start_process(seconds):
     """Leave a process behind, and wait."""
     process = subprocess.Popen(["sleep", str(seconds)], start_new_session=True)
