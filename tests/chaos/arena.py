@@ -21,6 +21,7 @@ from tests.servers.proxy import Proxy
 
 SUPERVISORS, WORKERS = 3, 3
 RESTART_SECONDS = 0.2  # before a supervisor is tried again that ended by itself
+STACK_SECONDS = 0.5  # for a process to write down where it is
 COMMAND_SECONDS = 45.0  # in which every command ends, whatever the database does
 STOP_SECONDS = 30.0
 TURN_SECONDS = 0.005
@@ -67,6 +68,7 @@ class Running:
 
     launcher: Launcher
     pid: int
+    log_path: Path
     started: float
     nemesis: str
     kill_at: float | None = None
@@ -171,10 +173,12 @@ class Arena:
         self._commands += 1
         launcher = launcher or self.launchers[0]
         out = order.pop("stdout", self.folder / "commands.out")
-        pid = launcher.start(*words, stdout=out, stderr=self.folder / f"command-{self._commands}.log", **order)
+        log_path = self.folder / f"command-{self._commands}.log"
+        pid = launcher.start(*words, stdout=out, stderr=log_path, **order)
         running = Running(
             launcher=launcher,
             pid=pid,
+            log_path=log_path,
             started=uptime(),
             nemesis=nemesis,
             words=words,
@@ -224,12 +228,18 @@ class Arena:
             running.expects_death = True
             running.launcher.strike(running.pid, signal.SIGKILL)
         elif uptime() - running.started > COMMAND_SECONDS:
-            running.started = uptime()
-            running.nemesis, running.expects_death = "hung", True
-            if running.words:
-                verb = " ".join(running.words)[:80]
-                self.surprises.append(f"queuectl {verb} had not ended after {COMMAND_SECONDS:g} s")
-            running.launcher.strike(running.pid, signal.SIGKILL)
+            self._end_hung(running)
+
+    def _end_hung(self, running: Running) -> None:
+        """Let it say in its log where it hangs, and kill it."""
+        if running.words:
+            verb = " ".join(running.words)[:80]
+            self.surprises.append(f"queuectl {verb} had not ended after {COMMAND_SECONDS:g} s: {running.log_path.name}")
+        running.started = uptime()
+        running.nemesis, running.expects_death = "hung", True
+        running.launcher.strike(running.pid, signal.SIGUSR1)
+        time.sleep(STACK_SECONDS)
+        running.launcher.strike(running.pid, signal.SIGKILL)
 
     def _note_command(self, running: Running, code: int) -> None:
         if code == -signal.SIGKILL and running.expects_death:

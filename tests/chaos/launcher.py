@@ -5,6 +5,7 @@ the subreaper of what that leaves behind, so it is the one who can kill without 
 `launching`, is the other side of it.
 """
 
+import faulthandler
 import gc
 import json
 import os
@@ -182,6 +183,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
         file = os.open(name, flags, 0o644)
         os.dup2(file, number)
         os.close(file)
+    faulthandler.register(signal.SIGUSR1)  # what it waits for goes to its log
     code: Any = 1
     try:
         if order.get("die_at") is not None:
