@@ -47,9 +47,7 @@ def limit_patience(options: argparse.Namespace) -> None:
         dialect = sql.for_connection(connection)
         dialect.limit_wait(connection, seconds=LOCK_WAIT_SECONDS)
         if not dialect.IS_LOCAL:
-            deadline = lifeline.Deadline(seconds=ANSWER_SECONDS)
-            connection.execute_wrappers.append(deadline)
-            deadline.guard_commits(connections[conf.database_alias()])
+            lifeline.Deadline(seconds=ANSWER_SECONDS).guard(connections[conf.database_alias()])
 
 
 def run(options: argparse.Namespace) -> int:

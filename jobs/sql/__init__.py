@@ -41,9 +41,6 @@ class Dialect(Protocol):
     def announce(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """Wake the supervisors that wait for jobs of `queue` (`*`: all), after a commit."""
 
-    def socket_number(self, connection: BaseDatabaseWrapper) -> int | None:
-        """Return the file descriptor of an open connection; None where there is none to cut."""
-
     def maintain(self, connection: BaseDatabaseWrapper) -> None:
         """Do what the database needs now and then; called about once a second by each supervisor."""
 

@@ -4,33 +4,41 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import Error
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 
-from jobs import conf, sql
 from jobs.errors import DatabaseUnavailable
+
+# What asks the server and is no statement to Django, and so passes execute wrappers by.
+CALLS = ("connect", "_commit", "_rollback", "_set_autocommit")
 
 
 class Lifeline:
-    """The socket of the newest connection to the queue's database, for another thread to cut: the call then fails."""
+    """The socket of a thread's newest connection to the server, for another thread to cut: the call then fails."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
-        connection_created.connect(self._note)
 
-    def _note(self, *, connection: BaseDatabaseWrapper, **_: Any) -> None:
-        if connection.alias != conf.database_alias():
-            return
-        number = sql.for_connection(connection).socket_number(connection)
+    def watch(self, connection: Any) -> None:
+        """Know each socket of that connection as soon as there is one: Django asks the server before it says so."""
+        make = connection.get_new_connection
+
+        def made(parameters: Any) -> Any:
+            raw = make(parameters)
+            self._note(raw.fileno())
+            return raw
+
+        connection.get_new_connection = made
+
+    def _note(self, number: int) -> None:
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
             # A duplicate: the number of the original may belong to something else by the time it is used.
-            self._socket = None if number is None else socket.socket(fileno=os.dup(number))
+            self._socket = socket.socket(fileno=os.dup(number))
 
     def cut(self) -> None:
         """End whatever the connection is waiting for."""
@@ -42,7 +50,6 @@ class Lifeline:
                     pass  # cut already
 
     def close(self) -> None:
-        connection_created.disconnect(self._note)
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
@@ -50,7 +57,7 @@ class Lifeline:
 
 
 class Deadline:
-    """An execute wrapper for Django connections: a statement that takes longer than `seconds` is cut short.
+    """Cuts short whatever a Django connection asks the server for longer than `seconds`.
 
     Raises DatabaseUnavailable then. What the server had begun, it may still finish.
     """
@@ -59,15 +66,17 @@ class Deadline:
         self._seconds = seconds
         self._lifeline = Lifeline()
 
-    def __call__(self, execute: Callable[..., Any], *statement: Any) -> Any:
-        return self._within(lambda: execute(*statement))
+    def guard(self, connection: Any) -> None:
+        """Watch over all that this connection does from now on."""
+        self._lifeline.watch(connection)
+        connection.execute_wrappers.append(self._execute)
+        for name in CALLS:
+            setattr(connection, name, partial(self._within, getattr(connection, name)))
 
-    def guard_commits(self, connection: Any) -> None:
-        """Let a commit take no longer, either: it is no statement to Django, and passes execute wrappers by."""
-        commit = connection._commit
-        connection._commit = lambda: self._within(commit)
+    def _execute(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        return self._within(execute, *statement)
 
-    def _within(self, act: Callable[[], Any]) -> Any:
+    def _within(self, act: Callable[..., Any], *arguments: Any) -> Any:
         was_cut = threading.Event()
 
         def cut() -> None:
@@ -78,7 +87,7 @@ class Deadline:
         timer.daemon = True
         timer.start()
         try:
-            return act()
+            return act(*arguments)
         except Error as error:
             if not was_cut.is_set():
                 raise

@@ -6,6 +6,7 @@ the listener sends itself one when it starts and now and then, and polls while i
 
 import logging
 import secrets
+import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ CHANNEL = "queuectl"
 PROBE_PREFIX = "probe "  # no queue has a space in its name
 PROBE_SECONDS = 30.0  # between two looks whether the line is still good
 HEARD_WITHIN_SECONDS = 2.0
+ANSWER_SECONDS = 2.0  # to LISTEN; as long the supervisor does nothing else
 REOPEN_SECONDS = 5.0
 ALERT_SECONDS = 0.025  # of looks after news: who announces is silent about the next 0.02 s (`jobs.queue`)
 LOOK_SECONDS = 0.005  # between two such looks
@@ -122,7 +124,11 @@ class Listener:
         dsn = conf.listen_dsn()
         parameters = self._main.get_connection_params() if dsn is None else {"conninfo": dsn, **PATIENCE}
         line = psycopg.connect(**parameters, autocommit=True)
-        line.execute(f"LISTEN {CHANNEL}")
+        try:
+            _execute(line, f"LISTEN {CHANNEL}", seconds=ANSWER_SECONDS)
+        except BaseException:
+            line.close()
+            raise
         return line
 
     def _send_probe(self, now: float) -> None:
@@ -150,3 +156,16 @@ class Listener:
 
     def close(self) -> None:
         self._hang_up()
+
+
+def _execute(line: Any, statement: str, *, seconds: float) -> None:
+    """Execute a statement, and wait no longer for its answer. No other thread could end a call of the driver's."""
+    deadline = time.monotonic() + seconds
+    line.pgconn.send_query(statement.encode())
+    while line.pgconn.is_busy():
+        if not select.select([line], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError(f"the server did not answer within {seconds:g} s")
+        line.pgconn.consume_input()
+    while (result := line.pgconn.get_result()) is not None:
+        if message := result.error_message:
+            raise OSError(message.decode(errors="replace"))

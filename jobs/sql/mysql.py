@@ -130,7 +130,8 @@ IS_LOCAL = False
 CAN_ANNOUNCE = False
 HAS_LOG = False
 LEASE_SECONDS = 60.0
-CONNECT_SECONDS = 5
+# The driver alone can end its own waiting while it connects. The rest is cut before that (`lifeline`).
+PATIENCE = {"connect_timeout": 5, "read_timeout": 20, "write_timeout": 20}  # seconds
 IDLE_LIMIT = "jobs.sql.mysql.idle"  # the name of the receiver that sets it on new connections
 OLDEST = (10, 6)  # the first with SKIP LOCKED and JSON_TABLE
 
@@ -138,7 +139,7 @@ OLDEST = (10, 6)  # the first with SKIP LOCKED and JSON_TABLE
 def prepare(connection: BaseDatabaseWrapper, *, idle_seconds: float) -> None:
     """Notice a dead server; and lock no more than what is claimed, whatever isolation the project set for itself."""
     connection.close()
-    options = {"connect_timeout": CONNECT_SECONDS} | connection.settings_dict["OPTIONS"]
+    options = PATIENCE | connection.settings_dict["OPTIONS"]
     connection.settings_dict["OPTIONS"] = options | {"isolation_level": "read committed"}
     limit = partial(_limit_idle, connection.alias, max(1, round(idle_seconds)))
     connection_created.disconnect(dispatch_uid=IDLE_LIMIT)  # else an older limit would stay
@@ -164,8 +165,7 @@ def check(connection: BaseDatabaseWrapper) -> None:
 def limit_wait(connection: BaseDatabaseWrapper, *, seconds: float) -> None:
     options = connection.settings_dict["OPTIONS"]
     wait = f"SET SESSION innodb_lock_wait_timeout = {max(1, round(seconds))}"
-    ours = {"connect_timeout": CONNECT_SECONDS, "init_command": wait}
-    connection.settings_dict["OPTIONS"] = ours | options
+    connection.settings_dict["OPTIONS"] = PATIENCE | {"init_command": wait} | options
 
 
 def server_time(connection: BaseDatabaseWrapper) -> datetime | None:
@@ -219,10 +219,6 @@ def waker(connection: BaseDatabaseWrapper) -> Waker:
 
 def announce(_connection: BaseDatabaseWrapper, _queue: str) -> None:
     """Do nothing: there is nothing to tell it with."""
-
-
-def socket_number(connection: BaseDatabaseWrapper) -> int | None:
-    return int(connection.connection.fileno())
 
 
 def maintain(_connection: BaseDatabaseWrapper) -> None:

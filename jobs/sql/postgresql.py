@@ -255,10 +255,6 @@ def announce(connection: BaseDatabaseWrapper, queue: str) -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [listening.CHANNEL, queue])
 
 
-def socket_number(connection: BaseDatabaseWrapper) -> int | None:
-    return int(connection.connection.fileno())
-
-
 def maintain(_connection: BaseDatabaseWrapper) -> None:
     """Do nothing: autovacuum does it, with the settings that the migrations give the tables."""
 

@@ -269,10 +269,6 @@ def announce(_connection: BaseDatabaseWrapper, _queue: str) -> None:
     """Do nothing: a commit is seen."""
 
 
-def socket_number(_connection: BaseDatabaseWrapper) -> int | None:
-    return None
-
-
 def maintain(connection: BaseDatabaseWrapper) -> None:
     """Shorten the write-ahead log when it has grown. On builds with the WAL-reset race nobody else does."""
     if sqlite_log.size_bytes(connection) > sqlite_log.SHORT_BYTES:

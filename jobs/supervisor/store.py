@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import Error, connections
 
-from jobs import clock, queue, schema, sql
+from jobs import clock, conf, queue, schema, sql
 from jobs.database import atomic, connection
 from jobs.errors import DatabaseUnavailable
 from jobs.outcome import Claim, Outcome, Output
@@ -104,6 +104,8 @@ class Store(threading.Thread):
 
     def run(self) -> None:
         self._prepare()
+        if not sql.for_connection(connection).IS_LOCAL:
+            self._line.watch(connections[conf.database_alias()])
         try:
             while not self.is_finished:
                 self._wait()

@@ -1,5 +1,6 @@
 """A network between supervisors and a server, to be broken: it refuses, swallows, delays, cuts, and loses answers."""
 
+import itertools
 import random
 import re
 import socket
@@ -19,6 +20,7 @@ class Mode(Enum):
     PASS = "pass"
     SWALLOW = "swallow"  # connections are accepted and read, and nothing comes through, ever again
     LOSE = "lose"  # at some commits the connection is cut: before the server has it, or before its answer is out
+    FADE = "fade"  # connections become half-open, each one word later than the one before
     HUSH = "hush"  # at a commit the connection becomes half-open: before the server has it, or before its answer is out
 
 
@@ -29,6 +31,7 @@ class Pair:
         self.client = client
         self.server = server
         self.is_deaf = False  # half-open: it will never pass anything on
+        self.words_left: int | None = None  # of the client until it is
         self.is_doomed = False  # the answer to what was sent last is not to be passed on
 
     def close(self) -> None:
@@ -52,6 +55,7 @@ class Proxy:
         self._chance = random.Random()
         self._loss = 0.0
         self._hushes_before = False
+        self._words = itertools.count()
         self._pairs: list[Pair] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -88,6 +92,8 @@ class Proxy:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pair = Pair(client, server)
         pair.is_deaf = self._mode is Mode.SWALLOW
+        if self._mode is Mode.FADE:
+            pair.words_left = next(self._words)
         with self._lock:
             self._pairs.append(pair)
         forth = self._in_background(self._pump, pair, client, server)
@@ -102,6 +108,9 @@ class Proxy:
         """Pass on what one side says, until one of them has gone."""
         try:
             while data := source.recv(READ_BYTES):
+                if source is pair.client and pair.words_left is not None:
+                    pair.is_deaf = pair.words_left == 0
+                    pair.words_left -= 1
                 if pair.is_deaf:
                     continue
                 if pair.is_doomed and source is pair.server:
@@ -133,6 +142,10 @@ class Proxy:
         """Return whether this commit is kept from the server; let the pair be half-open if it or its answer is."""
         pair.is_deaf = self._mode is Mode.HUSH
         return pair.is_deaf and self._hushes_before
+
+    def fade(self) -> None:
+        """Make what is opened from now on half-open: the first one at once, the next after one word, and so on."""
+        self._words, self._mode = itertools.count(), Mode.FADE
 
     def hush_commits(self, *, before: bool) -> None:
         """Fall silent at each commit: before the server has it, or when it has."""

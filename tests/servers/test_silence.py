@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.site import Site, Supervisor
+from tests.e2e.site import READY, Site, Supervisor
 from tests.servers.conftest import MakeSite
 from tests.servers.proxy import Proxy
 from tests.servers.server import Server
-from tests.servers.site import END, START, check, check_outage_was_told_once, mixed_load
+from tests.servers.site import END, START, OwnSite, check, check_outage_was_told_once, mixed_load
 from tests.waiting import wait_until
 
 SILENT_SECONDS = 25.0
@@ -19,6 +19,8 @@ TIMEOUT_SECONDS = 2.0
 BUSY_SECONDS = 5.0  # what a loaded machine may add
 
 ANSWER_SECONDS = 15.0  # how long a command waits for one
+WORDS = 24  # more than a command says
+SUPERVISORS = 6
 EXISTS = 5
 TRY_AGAIN = 75
 
@@ -81,3 +83,41 @@ def test_a_command_whose_commit_meets_silence_ends_and_can_be_repeated(
     assert ANSWER_SECONDS <= took < ANSWER_SECONDS + 2 * BUSY_SECONDS
     assert site.run(*words).returncode == (0 if before else EXISTS)
     assert site.states() == {"pending": 2}
+
+
+def test_a_command_ends_wherever_in_its_conversation_silence_falls(make_site: MakeSite, proxy: Proxy) -> None:
+    site = make_site(port=proxy.port)
+    _let_connecting_take_statements(site)
+
+    proxy.fade()
+    began = time.monotonic()
+    ended = site.run_together(*[("status",)] * WORDS)
+    took = time.monotonic() - began
+
+    assert {end.returncode for end in ended} <= {0, TRY_AGAIN}
+    assert sum(end.returncode for end in ended) > TRY_AGAIN
+    assert took < 3 * ANSWER_SECONDS
+
+
+def test_a_supervisor_comes_back_wherever_in_its_conversation_silence_falls(make_site: MakeSite, proxy: Proxy) -> None:
+    site = make_site(port=proxy.port)
+    supervisors = [site.start_unready() for _ in range(SUPERVISORS)]
+    _let_connecting_take_statements(site)
+    for supervisor in supervisors:
+        wait_until(lambda: READY in supervisor.said(), timeout_seconds=RESUME_SECONDS)  # noqa: B023
+
+    proxy.fade()
+    proxy.cut()
+    time.sleep(SILENT_SECONDS)
+    proxy.heal()
+
+    for supervisor in supervisors:
+        wait_until(lambda: "database available again" in supervisor.log(), timeout_seconds=RESUME_SECONDS)  # noqa: B023
+    site.enqueue({"id": "after", "command": "true"})
+    site.wait_until_settled()
+
+
+def _let_connecting_take_statements(site: OwnSite) -> None:
+    """Have Django set the time zone of each connection to PostgreSQL. On MariaDB it always has something to set."""
+    if site.database.server.scheme == "postgres":
+        site.database.change(f"ALTER DATABASE {site.database.name} SET timezone = 'Asia/Tokyo'")
