@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.command import refused
 from tests.e2e.databases import SQLite
-from tests.e2e.site import CHECKOUT, Site
+from tests.e2e.site import CHECKOUT, LONG_SECONDS, Site
 from tests.waiting import wait_until
 
 PASSWORD = "s3cr3t/hush"
@@ -82,7 +82,7 @@ def _dies_after_its_first_batch(old: Site, new: Site) -> bool:
     before = _count(new)
     process = subprocess.Popen(new.command("move", "--from", url(old)), cwd=CHECKOUT, env=new.environment)
     try:
-        wait_until(lambda: process.poll() is not None or _count(new) > before)
+        wait_until(lambda: process.poll() is not None or _count(new) > before, timeout_seconds=LONG_SECONDS)
     finally:
         process.kill()
     assert process.wait() in (0, -signal.SIGKILL)

@@ -84,7 +84,7 @@ def test_it_ends_what_is_left_when_supervisor_and_worker_die_together(site: Site
 def test_it_sends_a_poison_job_to_the_dlq_and_completes_its_neighbours(site: Site, poison: str, death: str) -> None:
     site.ok("config", "set", "backoff-base", "0.2")
     site.enqueue(
-        {"id": "poison", "command": f"{MARK_START}; {poison}", "max_retries": 2, "priority": 50},
+        {"id": "poison", "command": f"{MARK_START}; {poison}; sleep 60", "max_retries": 2, "priority": 50},
         *({"id": f"n{number}", "command": MARK_START, "max_retries": 0} for number in range(50)),
     )
     site.start("--count", "2")
