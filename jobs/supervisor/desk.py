@@ -169,7 +169,7 @@ class Desk:
             self._news.claims, self._news.cancels = [], []
             self._ended.clear()
             self._running.clear()
-            self._wishes = Wishes()
+            self._wishes = Wishes(is_closing=self._wishes.is_closing)
         self.ring()
 
     def put_dry(self) -> None:

@@ -34,6 +34,7 @@ IDLE_SHARE = 4  # of the lease within a transaction: who is silent for longer is
 HEARTBEAT_SECONDS_MAX = 10.0
 BACK_OFF_SECONDS = (0.005, 0.5)  # after the first failed turn, and after many
 PATIENCE_SECONDS = 10.0  # a database that is busy for less is not worth a line in the log
+FRESH_START_SECONDS = 0.1  # between two looks whether there will be one
 REGISTER_PAUSE_SECONDS = 0.2  # at most, between two tries to begin
 REGISTER_SECONDS = 30.0  # how long a starting supervisor waits for a busy database
 COUNTS_KEPT = 500  # minutes in memory; an older one is read again when it is needed
@@ -190,6 +191,8 @@ class Store(threading.Thread):
     def _step(self) -> None:
         if not self._is_registered:
             self._start_over()
+        if self.is_finished:
+            return
         if self._waker is None:
             self._waker = sql.for_connection(connection).waker(connection)
         now = clock.estimate()
@@ -372,8 +375,11 @@ class Store(threading.Thread):
         self._is_registered = False
 
     def _start_over(self) -> None:
-        """Come back under a new name once the control thread has cleaned up."""
-        self._desk.fresh_start.wait()
+        """Come back under a new name once the control thread has cleaned up; or end, if that is what it wants."""
+        while not self._desk.fresh_start.wait(FRESH_START_SECONDS):
+            if self._desk.wishes.is_closing:
+                self.is_finished = True
+                return
         self.register()
         logger.info("supervisor started over id=%s", self._id)
 

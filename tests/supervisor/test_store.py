@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from jobs import clock, queue, sql
 from jobs.database import connection
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Supervisor
 from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk, Wishes
 from jobs.supervisor.store import Store
@@ -91,6 +91,15 @@ def test_an_end_that_comes_after_another_s_is_a_lost_lease(store: Store, desk: D
     desk.put_ended([end])
     store._guarded_step()
     assert "lease lost on 1 jobs" in caplog.text
+
+
+def test_it_is_finished_when_it_learns_of_its_lost_lease_as_it_closes(store: Store, desk: Desk):
+    Supervisor.objects.update(lost_at=NOW)
+    desk.wish(Wishes(is_closing=True))
+    store._guarded_step()  # it learns
+    store._guarded_step()
+    assert store.is_finished
+    assert Supervisor.objects.count() == 1
 
 
 def test_after_an_outage_the_next_step_writes(store: Store, monkeypatch: pytest.MonkeyPatch):
