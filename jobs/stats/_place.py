@@ -1,6 +1,7 @@
 """What `doctor` says of the place where the database lives: version, mode, disk, permissions."""
 
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator
@@ -113,10 +114,11 @@ def _wal(path: Path) -> Iterator[Finding]:
 def _permissions(path: Path) -> Iterator[Finding]:
     files = [file for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))) if file.exists()]
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-        yield error("files", f"{path} or its folder cannot be written to", f"chmod u+w {path} {path.parent}")
+        remedy = shlex.join(["chmod", "u+w", str(path), str(path.parent)])
+        yield error("files", f"{path} or its folder cannot be written to", remedy)
     is_open = [str(file) for file in files if file.stat().st_mode & OTHERS]
     if is_open:
         text = "others may read or write the database; who can write it can run commands as the worker's user"
-        yield warning("files", text, f"chmod 600 {' '.join(is_open)}")
+        yield warning("files", text, shlex.join(["chmod", "600", *is_open]))
     else:
         yield ok("files", "only their owner may read and write them")

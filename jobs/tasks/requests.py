@@ -23,6 +23,7 @@ def new_job_of(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
     given = {name: value for name, value in fields.items() if value is not None}
     new = new_job.from_fields(own | given, now=now)
     _refuse_misfit(task, new.args or [], new.kwargs or {})
+    _refuse_queue(task, new.queue)
     return new._replace(backend=task.backend)
 
 
@@ -40,3 +41,9 @@ def _refuse_misfit(task: api.AnyTask, args: list[Any], kwargs: Mapping[str, Any]
         signature.bind(*([None] if task.takes_context else []), *args, **kwargs)
     except TypeError as error:
         raise InvalidInput("args", f"do not fit {task.name}{signature}: {error}") from None
+
+
+def _refuse_queue(task: api.AnyTask, queue: str) -> None:
+    allowed = task.get_backend().queues
+    if allowed and queue not in allowed:
+        raise InvalidInput("queue", f"must be one of {', '.join(sorted(allowed))}, the QUEUES of its backend in TASKS")

@@ -44,6 +44,14 @@ def test_it_takes_the_options_of_the_backend_for_the_rest(settings):
     assert (new.max_retries, new.timeout_seconds) == (8, 7)
 
 
+def test_it_refuses_a_queue_that_the_backend_has_not(settings):
+    settings.TASKS = {"default": {"BACKEND": "jobs.backend.JobsBackend", "QUEUES": ["default", "mail"]}}
+
+    assert _asked(args=[1], queue="mail").queue == "mail"
+    with pytest.raises(InvalidInput, match="must be one of default, mail, the QUEUES of its backend in TASKS"):
+        _asked(args=[1], queue="other")
+
+
 def test_it_takes_a_delay_or_a_time():
     assert _asked(args=[1], delay="1h").run_at == after(seconds=3_600)
     assert _asked(args=[1], run_at="2026-12-31T00:00:00Z").run_at is not None

@@ -10,8 +10,6 @@ from jobs.admin.enqueue.command import usual
 from jobs.admin.enqueue.forms import TaskForm
 from jobs.admin.enqueue.source import Offer, Offers, Source, Subject
 from jobs.admin.printable import one_line
-from jobs.errors import InvalidInput
-from jobs.new_job import NewJob
 from jobs.tasks import api, job_task, known, requests
 
 SIGNATURE_CHARACTERS_MAX = 200
@@ -50,17 +48,9 @@ def _subject(path: str, posted: QueryDict | None) -> Subject | None:
         help=known.summary(task),
         consequence=_t("A worker calls this function of the project, with these arguments, once it is free."),
         form=form,
-        make=lambda: _made(path, task, form),
+        make=lambda: requests.new_job_of({"task": path, **form.fields_of_job()}, now=clock.now()),
         log_words=lambda: f"enqueued: task {path}",
     )
-
-
-def _made(path: str, task: api.AnyTask, form: TaskForm) -> NewJob:
-    new = requests.new_job_of({"task": path, **form.fields_of_job()}, now=clock.now())
-    allowed = task.get_backend().queues
-    if allowed and new.queue not in allowed:
-        raise InvalidInput("queue", f"must be one of {', '.join(sorted(allowed))}, the QUEUES of its backend in TASKS")
-    return new
 
 
 SOURCE = Source(
