@@ -7,12 +7,12 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.nemeses import OF_THE_SITE
 
 
-def longest_recovery(found: Evidence) -> float | None:
-    """Return the longest time from the kill of a supervisor to the next run of a job that it ran at that moment.
+def recoveries(found: Evidence) -> list[float]:
+    """Return, in seconds, from each kill of a supervisor to the next run of each job that it ran at that moment.
 
-    Other kills and faults go on meanwhile, so it may have met several. None: no job was interrupted that way.
+    Other kills and faults go on meanwhile, so one may have met several, and a job may have to wait for its turn.
     """
-    return _longest(_recoveries(found))
+    return sorted(round(seconds, 2) for seconds in _recoveries(found))
 
 
 def _recoveries(found: Evidence) -> Iterator[float]:

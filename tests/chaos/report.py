@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 
 from tests.chaos.rounds import Result
 
@@ -15,9 +16,9 @@ WIDTH = 130  # of a line of the documentation
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 COLUMNS = (
     "database", "rounds", "seeds", "jobs", "runs", "kills", "other faults", "acknowledged", "lost", "doubled",
-    "violations", "longest recovery",
+    "violations", "recovery p50", "longest",
 )  # fmt: skip
-SHORT = ("database", "kills", "other faults", "acknowledged", "lost", "doubled", "longest recovery")
+SHORT = ("database", "kills", "other faults", "acknowledged", "lost", "doubled", "recovery p50", "longest")
 
 
 def line(result: Result) -> str:
@@ -75,14 +76,14 @@ def sentence(results: Sequence[Result]) -> str:
     text = (
         "The last one that is kept: {rounds} rounds (seeds {seeds}), {kills} kills and {other faults} other faults; "
         "{jobs} jobs, of which {acknowledged} were acknowledged; lost: {lost}, doubled: {doubled}, violations: "
-        "{violations}; longest recovery {longest recovery}."
+        "{violations}; recovery p50 {recovery p50}, longest {longest}."
     )
     return textwrap.fill(text.format_map(told), WIDTH)
 
 
 def _row(name: str, results: Sequence[Result]) -> list[str]:
     seeds = sorted(result.seed for result in results)
-    recoveries = [result.recovery_seconds for result in results if result.recovery_seconds is not None]
+    recoveries = [seconds for result in results for seconds in result.recoveries]
     return [
         name,
         f"{len(results):,}",
@@ -95,6 +96,7 @@ def _row(name: str, results: Sequence[Result]) -> list[str]:
         str(sum(result.lost for result in results)),
         str(sum(result.doubled for result in results)),
         str(sum(len(result.violations) for result in results)),
+        f"{median(recoveries):.1f} s" if recoveries else "–",
         f"{max(recoveries):.1f} s" if recoveries else "–",
     ]
 

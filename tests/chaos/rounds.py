@@ -41,7 +41,7 @@ class Result:
     faults: dict[str, int]
     lost: int
     doubled: int
-    recovery_seconds: float | None  # see recovery
+    recoveries: list[float]  # seconds, see recovery
     resume_seconds: float | None
     violations: dict[str, list[str]] = field(default_factory=dict)
 
@@ -146,7 +146,7 @@ def _judged(arena: Arena, found: Evidence, *, seed: int, seconds: float, drain_s
         faults=dict(arena.faults),
         lost=checker.count(violations, checker.LOSSES),
         doubled=checker.count(violations, checker.DOUBLES),
-        recovery_seconds=recovery.longest_recovery(found),
+        recoveries=recovery.recoveries(found),
         resume_seconds=recovery.longest_resumption(found),
         violations=violations,
     )
