@@ -271,6 +271,7 @@ class _Server:
                 self._wake_reader.recv(WAKE_BYTES)
                 self._report_ends()
             if self._requests.fileno() in ready and not self._obey():
+                signal.set_wakeup_fd(-1)  # workers end now, too, and nobody holds the socket any more
                 return
 
     def _listen_to_signals(self) -> None:

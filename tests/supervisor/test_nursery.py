@@ -7,6 +7,8 @@ import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,3 +139,23 @@ def test_a_worker_is_heard_to_have_died_when_its_nursery_could_not_start_it(nurs
     assert (child.has_ended, child.pid, child.exit_code) == (True, None, None)
     assert not child.is_orphan
     _close((child, channel))
+
+
+LAST_SIGNAL = """
+import os, signal, socket
+import django
+django.setup()
+from jobs import worker
+from jobs.supervisor.nursery import _Server
+
+requests, supervisor = socket.socketpair()
+supervisor.close()
+_Server(requests, worker.Options(thread_count=1, grace_seconds=1)).run()
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+
+
+def test_it_says_nothing_when_a_worker_ends_with_its_supervisor():
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", processes.SUPERVISOR_VARIABLE: "a test"}
+    done = subprocess.run([sys.executable, "-c", LAST_SIGNAL], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
