@@ -14,7 +14,7 @@ from jobs import clock, conf, queue, schema, sql
 from jobs.database import atomic, connection
 from jobs.errors import DatabaseUnavailable
 from jobs.outcome import Claim, Outcome, Output
-from jobs.sql.lifeline import Lifeline
+from jobs.sql.lifeline import Deadline, Lifeline
 from jobs.sql.waking import DatabaseReplacedError, Waker
 from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk, Key, Wishes
@@ -67,11 +67,13 @@ class Store(threading.Thread):
     def register_patiently(self) -> int:
         """Register, also when many others do so at the same moment.
 
-        Raise what the database raises, or DatabaseUnavailable if its tables are older than this code.
+        Raise what the database raises, or DatabaseUnavailable if it is silent, or its tables are older than this code.
         """
         deadline = time.monotonic() + REGISTER_SECONDS
         dialect = sql.for_connection(connection)
         self._prepare()
+        if not dialect.IS_LOCAL:
+            Deadline(seconds=CALL_SECONDS).guard(connections[conf.database_alias()])
         while True:
             try:
                 dialect.check(connection)

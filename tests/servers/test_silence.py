@@ -117,6 +117,22 @@ def test_a_supervisor_comes_back_wherever_in_its_conversation_silence_falls(make
     site.wait_until_settled()
 
 
+def test_a_supervisor_does_not_hang_when_it_starts_in_silence(make_site: MakeSite, proxy: Proxy) -> None:
+    site = make_site(port=proxy.port)
+    _let_connecting_take_statements(site)
+
+    proxy.fade()
+    supervisors = [site.start_unready() for _ in range(2 * SUPERVISORS)]
+
+    for supervisor in supervisors:
+        wait_until(
+            lambda: READY in supervisor.said() or supervisor.process.poll() is not None,  # noqa: B023
+            timeout_seconds=3 * ANSWER_SECONDS,
+        )
+    assert {supervisor.process.poll() for supervisor in supervisors} <= {None, TRY_AGAIN}
+    assert any(supervisor.process.poll() for supervisor in supervisors)
+
+
 def _let_connecting_take_statements(site: OwnSite) -> None:
     """Have Django set the time zone of each connection to PostgreSQL. On MariaDB it always has something to set."""
     if site.database.server.scheme == "postgres":
