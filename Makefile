@@ -8,7 +8,7 @@ DOCS_READY := .venv/.docs-ready
 BENCH_READY := .venv/.bench-ready
 BROWSER_READY := .venv/.browser-ready
 
-.PHONY: help run test browser screenshots fuzz bench soak chaos lint types layers migrations docs check format clean
+.PHONY: help run test browser screenshots fuzz bench soak chaos audit lint types layers migrations docs check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ soak: $(BENCH_READY) ## an hour of mixed load on each database: what stays flat;
 
 chaos: $(READY) ## the fault campaign, 60 minutes; MINUTES=10, SEED=1 and DATABASE_URL=mariadb:// choose
 	@$(PYTHON) -m tests.chaos --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+audit: $(READY) ## known vulnerabilities of all that is installed; needs an index that tells of them
+	@$(PYTHON) -m pip -qq --disable-pip-version-check --no-input install --group audit
+	@$(PYTHON) -m pip_audit --skip-editable --strict
 
 lint: $(READY) ## style and formatting
 	@$(PYTHON) -m ruff check .
