@@ -127,7 +127,7 @@ def test_a_supervisor_does_not_hang_when_it_starts_in_silence(make_site: MakeSit
     for supervisor in supervisors:
         wait_until(
             lambda: READY in supervisor.said() or supervisor.process.poll() is not None,  # noqa: B023
-            timeout_seconds=3 * ANSWER_SECONDS,
+            timeout_seconds=4 * ANSWER_SECONDS,
         )
     assert {supervisor.process.poll() for supervisor in supervisors} <= {None, TRY_AGAIN}
     assert any(supervisor.process.poll() for supervisor in supervisors)
