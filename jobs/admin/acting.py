@@ -1,7 +1,7 @@
 """From a click on a list or a page of jobs to the change: what is meant, the question, and the report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from jobs import clock, moments
 from jobs.admin import bulk, confirm, outage
-from jobs.admin.base import QueueAdmin
+from jobs.admin.base import QueueAdmin, is_askable
 from jobs.admin.paging import Count, capped_count
 from jobs.admin.printable import one_line
 from jobs.admin.verbs import JobVerb
@@ -42,7 +42,7 @@ def from_list(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> H
     """Answer an action chosen on the list with its confirmation page."""
     refuse_without_permission(model_admin, request, verb)
     is_all = request.POST.get("select_across") == "1"
-    ids = None if is_all else tuple(request.POST.getlist(ACTION_CHECKBOX_NAME))
+    ids = None if is_all else _checked(request.POST.getlist(ACTION_CHECKBOX_NAME))
     return _ask(model_admin, request, verb, _selection(model_admin, request, ids, clock.now()))
 
 
@@ -69,7 +69,7 @@ def refuse_without_permission(model_admin: QueueAdmin, request: HttpRequest, ver
 def _ids(request: HttpRequest) -> tuple[str, ...] | None:
     if IDS in request.POST:
         return _ids_from(request.POST[IDS])
-    return (request.GET[NAMED],) if NAMED in request.GET else None
+    return _checked([request.GET[NAMED]]) if NAMED in request.GET else None
 
 
 def _ids_from(text: str) -> tuple[str, ...]:
@@ -79,7 +79,14 @@ def _ids_from(text: str) -> tuple[str, ...]:
         ids = None
     if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids) or len(ids) > bulk.EACH_MAX:
         raise BadRequest("ids must be a list of at most 1,000 ids")
-    return tuple(dict.fromkeys(ids))
+    return _checked(dict.fromkeys(ids))
+
+
+def _checked(ids: Iterable[str]) -> tuple[str, ...]:
+    checked = tuple(ids)
+    if not all(map(is_askable, checked)):
+        raise BadRequest("ids must be of jobs")
+    return checked
 
 
 def _seen_at(request: HttpRequest) -> datetime:

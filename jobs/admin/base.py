@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import django
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -80,6 +82,12 @@ class QueueAdmin(_ModelAdmin):
         """
         return any(_asks_for(lookup, each) for each in self.get_list_filter(request))
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Refuse, as Django does other filters that make no sense, values that no database can be asked for."""
+        if not all(is_askable(value) for _, values in request.GET.lists() for value in values):
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
+
     def tools_of_list(self, request: HttpRequest) -> list[Tool]:
         """Return the links at the head of the list."""
         return []
@@ -132,6 +140,11 @@ class QueueAdmin(_ModelAdmin):
 
     def _url_name(self, name: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+
+
+def is_askable(text: str) -> bool:
+    """Tell whether a database can be asked for a text: PostgreSQL refuses NUL, and lone surrogates are no UTF-8."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _asks_for(lookup: str, list_filter: Any) -> bool:

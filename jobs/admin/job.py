@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs import clock
 from jobs.admin import acting, columns, enqueue, filters, job_page, output_page, search, settings_page, undo_page
-from jobs.admin.base import Empty, QueueAdmin, Tool
+from jobs.admin.base import Empty, QueueAdmin, Tool, is_askable
 from jobs.admin.lists import JobList
 from jobs.admin.verbs import CANCEL, DELETE, REQUEUE, RUN_NOW, JobVerb
 from jobs.models import Job
@@ -47,6 +47,8 @@ class JobAdminBase(QueueAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the job with the large columns, which its page shows."""
+        if not is_askable(object_id):
+            return None
         return self.get_queryset(request).defer(None).filter(pk=object_id).first()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -13,7 +13,7 @@ from django.test import Client
 from tests.admin.conftest import browser_of
 from tests.admin.pages import PAGES, get, make_rows, text_of
 from tests.fuzz.amount import SEED, portion
-from tests.fuzz.forms import EXTRA, Form, forms_of
+from tests.fuzz.forms import EXTRA, KEPT, Form, forms_of
 from tests.fuzz.rows import everything
 from tests.fuzz.values import HOSTILE, KNOWN
 
@@ -52,6 +52,18 @@ def test_it_answers_every_form_and_changes_nothing_where_it_refuses(root: Client
             transaction.set_rollback(True)
         codes[response.status_code] += 1
     assert min(codes[200], codes[302]) > sum(codes.values()) / 20
+
+
+@pytest.mark.parametrize("text", ["a\0b", '["\\u0000"]', '["\\ud800"]'])
+def test_it_answers_forms_with_what_no_database_can_be_asked_for(text: str, root: Client):
+    before = everything()
+    for path, form in forms(root):
+        for name in form.fields.keys() - KEPT:
+            with transaction.atomic():
+                response = root.post(f"/admin/jobs/{path}", form.fields | {name: [text]})
+                assert response.status_code in ANSWERS, (path, name)
+                transaction.set_rollback(True)
+    assert everything() == before
 
 
 def test_it_answers_every_address_and_changes_nothing(root: Client):
