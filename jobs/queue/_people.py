@@ -76,16 +76,17 @@ def discard(ids: Sequence[str], *, now: datetime) -> Report:
 def apply_to_all(verb: Verb, jobs: QuerySet[Job], *, now: datetime) -> Iterator[int]:
     """Apply `verb` to every job of `jobs` that is in one of its states; yield the number changed by each transaction.
 
-    Jobs that are added meanwhile may be left out. Stop iterating to stop.
+    Jobs that come to match meanwhile may be left out. Stop iterating to stop.
     """
-    last = ""
     # One state is compared, not looked up in a list: the index of dead jobs is used for a comparison only.
     states = sorted(verb.states)
     in_state = {"state": states[0]} if len(states) == 1 else {"state__in": states}
-    matching = jobs.filter(**in_state).order_by("pk")
-    while ids := list(matching.filter(pk__gt=last).values_list("pk", flat=True)[:JOBS_PER_TRANSACTION]):
+    matching = jobs.filter(**in_state).order_by("pk").values_list("pk", flat=True)
+    last, is_full = "", True
+    while is_full and (ids := list(matching.filter(pk__gt=last)[:JOBS_PER_TRANSACTION])):
         yield _change(verb, Job.objects.filter(pk__in=ids, state__in=states), now)
-        last = ids[-1]
+        # No further look after the last jobs: it would find what someone else has brought into these states since.
+        last, is_full = ids[-1], len(ids) == JOBS_PER_TRANSACTION
 
 
 def apply_to_each(verb: Verb, ids: Sequence[str], *, now: datetime) -> Report:

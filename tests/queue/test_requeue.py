@@ -142,6 +142,15 @@ def test_it_does_not_run_twice_what_was_requeued_and_died_again_meanwhile(monkey
     assert _states() == {"a": State.DEAD, "b": State.PENDING}
 
 
+def test_it_leaves_alone_what_was_cancelled_while_all_were_requeued():
+    make_jobs([{"id": "done", "state": State.COMPLETED}, {"id": "late", "state": State.PENDING}])
+    batches = queue.apply_to_all(queue.REQUEUE, Job.objects.all(), now=NOW)
+    next(batches)
+    queue.cancel(["late"], now=NOW)
+    assert list(batches) == []
+    assert _states() == {"done": State.PENDING, "late": State.CANCELLED}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_it_makes_one_run_of_many_requeues_at_once():
     make_job(state=State.DEAD)
