@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from jobs.states import FINAL, State
 from tests.model.rows import JobRow
 
-BY_PEOPLE = {"verb", "verb_on_all", "change_and_requeue"}
+BY_PEOPLE = {"verb", "verb_on_all", "change_and_requeue", "undoable_verb", "undo"}
 REMOVING = {"verb", "verb_on_all", "prune"}
 
 Jobs = Mapping[str, JobRow]

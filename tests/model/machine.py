@@ -15,7 +15,7 @@ from jobs.outcome import Outcome
 from tests.clock import NOW
 from tests.model import choices
 from tests.model.both import Both
-from tests.model.people import APPLIES_TO
+from tests.model.people import APPLIES_TO, UNDOABLE
 from tests.model.rows import Key
 
 POSTPONEMENTS_MAX = 2  # few enough for one story
@@ -32,6 +32,8 @@ SHARES = {
     "fitting_verb": 4,
     "verb": 1,
     "verb_on_all": 1,
+    "undoable_verb": 3,
+    "undo": 3,
     "note_running": 1,
     "change_fleet": 2,
     "rescue": 2,
@@ -54,6 +56,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.model = self.both.model
         self.known: list[Key] = []  # every claim there was
         self.registered = 0
+        self.actions: list[str] = []  # what was done such that it can be undone
         self._story = atomic()
         self._story.__enter__()
 
@@ -168,6 +171,20 @@ class QueueMachine(RuleBasedStateMachine):
             row = self.both.jobs[draw(st.sampled_from(sorted(self.both.jobs)))]
             fitting = sorted(verb for verb, states in APPLIES_TO.items() if row.state in states)
             self._step("verb", verb=draw(st.sampled_from(fitting)), ids=[row.id], now=self.now)
+
+    def _undoable_verb(self, draw: choices.Draw) -> None:
+        if self.both.jobs:
+            row = self.both.jobs[draw(st.sampled_from(sorted(self.both.jobs)))]
+            fitting = [verb for verb in UNDOABLE if row.state in APPLIES_TO[verb]]
+            self.actions.append(f"action {len(self.actions)}")
+            ids = [row.id, *draw(choices.some_ids)]
+            verb = draw(st.sampled_from(fitting))
+            self._step("undoable_verb", verb=verb, ids=ids, action=self.actions[-1], now=self.now)
+
+    def _undo(self, draw: choices.Draw) -> None:
+        """Undo one of the last two actions, perhaps once more."""
+        if self.actions:
+            self._step("undo", action=draw(st.sampled_from(self.actions[-2:])), now=self.now)
 
     def _verb_on_all(self, draw: choices.Draw) -> None:
         self._step("verb_on_all", verb=draw(choices.verbs), queue_name=draw(choices.queue_or_all), now=self.now)

@@ -1,12 +1,13 @@
 """What people do to jobs, and what pruning does, as the reference model has it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
 from jobs.states import State
-from tests.model.rows import AttemptRow, JobRow, Report
+from tests.model.rows import AttemptRow, JobRow, Kept, Report, Undone
 from tests.model.settings import Settings
 
 WAITING = (State.SCHEDULED, State.PENDING, State.FAILED)
@@ -20,6 +21,8 @@ APPLIES_TO = {
     "delete": FINAL,
     "discard": (State.DEAD,),
 }
+UNDOABLE = ("requeue", "retry_dead", "cancel")
+UNDO_KEPT = timedelta(minutes=1)
 
 
 class People(Settings):
@@ -28,6 +31,7 @@ class People(Settings):
         self.jobs: dict[str, JobRow] = {}
         self.attempts: dict[tuple[str, int], AttemptRow] = {}
         self.counters: Counter[tuple[datetime, str, str]] = Counter()  # by minute, queue and event
+        self.kept: defaultdict[str, dict[str, Kept]] = defaultdict(dict)  # by action and id
 
     def verb(self, *, verb: str, ids: Sequence[str], now: datetime) -> Report:
         report = Report(changed=[], refused={})
@@ -41,6 +45,35 @@ class People(Settings):
                 self._apply(verb, row, now)
                 report.changed.append(id_)
         return report
+
+    def undoable_verb(self, *, verb: str, ids: Sequence[str], action: str, now: datetime) -> Report:
+        before = {id_: copy(self.jobs[id_]) for id_ in ids if id_ in self.jobs}
+        report = self.verb(verb=verb, ids=ids, now=now)
+        for id_ in report.changed:
+            if before[id_].state is not State.PROCESSING:
+                self.kept[action][id_] = Kept(before[id_], copy(self.jobs[id_]), now)
+        return report
+
+    def undo(self, *, action: str, now: datetime) -> Undone:
+        """Put back what is still as the verb left it."""
+        undone = Undone(put_back=[], left={})
+        for id_, kept in sorted(self.kept.pop(action, {}).items()):
+            if kept.at <= now - UNDO_KEPT:
+                continue
+            if why := self._why_not(id_, kept):
+                undone.left[id_] = why
+            else:
+                self.jobs[id_] = copy(kept.before)
+                undone.put_back.append(id_)
+        return undone
+
+    def _why_not(self, id_: str, kept: Kept) -> str | None:
+        row = self.jobs.get(id_)
+        if row is None:
+            return "gone"
+        if row.fence > kept.left.fence:
+            return "started"
+        return None if row == kept.left else "changed"
 
     def verb_on_all(
         self, *, verb: str, queue_name: str | None, now: datetime, among: Collection[str] | None = None

@@ -13,7 +13,7 @@ from jobs.outcome import Claim, Outcome, Output
 from jobs.states import Ending, State
 from tests.factories import make_new_job, make_supervisor
 from tests.model.reference import PID
-from tests.model.rows import AttemptRow, Claimed, JobRow, Key, Recorded, Report, SupervisorRow, Turn
+from tests.model.rows import AttemptRow, Claimed, JobRow, Key, Recorded, Report, SupervisorRow, Turn, Undone
 
 VERBS = {
     "requeue": queue.REQUEUE,
@@ -137,8 +137,18 @@ class Real:
     # People.
 
     def verb(self, *, verb: str, ids: Sequence[str], now: datetime) -> Report:
-        done = getattr(queue, verb)(ids, now=now)
-        return Report(changed=done.changed, refused={id_: type(why).__name__ for id_, why in done.refused.items()})
+        return _report(getattr(queue, verb)(ids, now=now))
+
+    def undoable_verb(self, *, verb: str, ids: Sequence[str], action: str, now: datetime) -> Report:
+        rule = queue.undoable(VERBS[verb], action=action, user=SOMEONE)
+        return _report(queue.apply_together(rule, ids, now=now))
+
+    def undo(self, *, action: str, now: datetime) -> Undone:
+        undone = Undone(put_back=[], left={})
+        for part in queue.undo(action=action, user=SOMEONE, now=now):
+            undone.put_back += part.put_back
+            undone.left |= part.left
+        return Undone(put_back=sorted(undone.put_back), left=undone.left)
 
     def verb_on_all(self, *, verb: str, queue_name: str | None, now: datetime) -> int:
         jobs = Job.objects.all() if queue_name is None else Job.objects.filter(queue=queue_name)
@@ -215,6 +225,10 @@ class Real:
             )
             for row in Supervisor.objects.all()
         }
+
+
+def _report(done: queue.Report) -> Report:
+    return Report(changed=done.changed, refused={id_: type(why).__name__ for id_, why in done.refused.items()})
 
 
 def _refusal(action: Callable[[], object]) -> str | None:

@@ -95,3 +95,19 @@ class Report:
 
     changed: list[str]
     refused: dict[str, str]
+
+
+class Kept(NamedTuple):
+    """What an undo needs of a job that a verb changed: how it was, how the verb left it, and when."""
+
+    before: JobRow
+    left: JobRow
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Undone:
+    """What an undo did: the ids it put back, and why it left the others."""
+
+    put_back: list[str]
+    left: dict[str, str]

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from jobs import queue, retry
 from jobs.models import Job
-from jobs.queue import _config, _people, _turn
+from jobs.queue import _config, _people, _turn, _undo
 from jobs.states import FINAL, State
 from tests.model.machine import POSTPONEMENTS_MAX, QueueMachine
 
@@ -86,6 +86,10 @@ def _a_cancel_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_turn, "_finish", deaf)
 
 
+def _an_undo_that_forgets_what_was_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_undo, "RESTORED", tuple(name for name in _undo.RESTORED if name != "attempts"))
+
+
 MISTAKES = [
     _backoff_of_the_attempt_before,
     _ends_by_id_alone,
@@ -93,6 +97,7 @@ MISTAKES = [
     _a_requeue_that_forgives_nothing,
     _a_release_that_costs_an_attempt,
     _a_cancel_that_is_forgotten,
+    _an_undo_that_forgets_what_was_spent,
 ]
 
 
