@@ -135,7 +135,7 @@ def exit_codes() -> str:
         wait.EXIT_NOT_COMPLETED: "`wait`: a job finished but did not complete",
         errors.DatabaseUnavailable.exit_code: "the database is busy or unreachable; safe to repeat",
         wait.EXIT_TIMED_OUT: "`wait --timeout`: the time is over",
-        cli.EXIT_INTERRUPTED: "Ctrl-C",
+        cli.EXIT_INTERRUPTED: "Ctrl-C; `status --watch`, `top`, `web` and `worker start` end with 0 then",
         cli.EXIT_BROKEN_PIPE: "whoever read the output went away",
     }
     return table(["code", "meaning"], [[str(code), meaning] for code, meaning in codes.items()])
