@@ -36,7 +36,7 @@ class JobExists(QueueError):
 
 
 class WrongState(QueueError):
-    """The job is in a state in which that cannot be done."""
+    """The job or queue is in a state in which that cannot be done."""
 
     exit_code = 5
 

@@ -16,7 +16,7 @@ from jobs.admin import audit, confirm
 from jobs.admin.base import QueueAdmin
 from jobs.admin.printable import one_line, printable
 from jobs.database import atomic
-from jobs.errors import InvalidInput, NotFound
+from jobs.errors import InvalidInput, WrongState
 from jobs.models import Config
 
 PERMISSION = "jobs.pause_queue"
@@ -90,7 +90,7 @@ def resume(model_admin: QueueAdmin, request: HttpRequest, name: str) -> HttpResp
         with atomic():
             queue.resume(name, now=clock.now(), by=audit.author(request.user))
             audit.note_change(user=request.user, row=Config(queue=name), message="resumed")
-    except NotFound as refusal:
+    except WrongState as refusal:
         messages.warning(request, str(refusal))
     else:
         messages.success(request, _t("Queue %(queue)s hands out jobs again.") % {"queue": printable(name)})

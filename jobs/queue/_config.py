@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs import conf, moments, new_job, retry
 from jobs.database import atomic
-from jobs.errors import InvalidInput, NotFound
+from jobs.errors import InvalidInput, WrongState
 from jobs.models import ALL_QUEUES, Config, ConfigChange
 from jobs.queue._again import again_after_conflict
 from jobs.queue._announce import announce
@@ -97,11 +97,11 @@ def pause(queue: str, *, now: datetime, until: datetime | None = None, reason: s
 
 @again_after_conflict
 def resume(queue: str, *, now: datetime, by: str) -> None:
-    """Hand out jobs of `queue` again. Raise NotFound if it is not paused."""
+    """Hand out jobs of `queue` again. Raise WrongState if it is not paused."""
     with atomic():
         row = _locked_if_there(queue)
         if row is None or not row.is_paused(now):
-            raise NotFound(f"queue {new_job.shown(queue)} is not paused")
+            raise WrongState(f"queue {new_job.shown(queue)} is not paused")
         note_change(row.queue, ConfigChange.PAUSED, before=_pause_of(row, now), after=None, by=by, now=now)
         _write(row, {"paused_at": None, "paused_until": None, "paused_reason": None})
 

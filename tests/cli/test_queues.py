@@ -39,7 +39,7 @@ def test_it_pauses_with_a_reason_and_an_end():
 def test_it_resumes():
     ok("queue", "pause", "mail")
     assert ok("queue", "resume", "mail") == "mail hands out jobs again. Watch: queuectl status --watch\n"
-    assert refused("queue", "resume", "mail", code=4) == "queuectl: queue mail is not paused"
+    assert refused("queue", "resume", "mail", code=5) == "queuectl: queue mail is not paused"
 
 
 @pytest.mark.parametrize(

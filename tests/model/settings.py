@@ -36,7 +36,7 @@ class Settings:
 
     def resume(self, *, queue_name: str, now: datetime) -> str | None:
         if not self.is_paused(queue_name, now):
-            return "NotFound"
+            return "WrongState"
         del self.pauses[queue_name]
         return None
 

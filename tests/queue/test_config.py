@@ -5,7 +5,7 @@ import math
 import pytest
 
 from jobs import conf, queue
-from jobs.errors import InvalidInput, NotFound
+from jobs.errors import InvalidInput, WrongState
 from jobs.models import Config
 from jobs.retry import Policy
 from tests.clock import NOW, after
@@ -151,7 +151,7 @@ def test_it_replaces_the_end_and_the_reason_of_a_pause():
 def test_it_says_that_a_queue_is_not_paused(until_seconds: float | None):
     if until_seconds is not None:
         queue.pause("mail", now=NOW, until=after(seconds=until_seconds), by="tests")
-    with pytest.raises(NotFound, match="mail is not paused"):
+    with pytest.raises(WrongState, match="mail is not paused"):
         queue.resume("mail", now=after(seconds=60), by="tests")
 
 
