@@ -14,12 +14,14 @@ from tests.chaos.clocks import WrongClock
 from tests.chaos.launching import Launcher
 from tests.chaos.load import Batch
 from tests.chaos.plan import LEASE_SECONDS
-from tests.chaos.stores import Disk, Store, may_mount
+from tests.chaos.stores import Store, may_mount
 from tests.e2e.site import READY, Site
 from tests.servers.network import BOOT, Machine
 from tests.servers.proxy import Proxy
+from tests.small_disk import SmallDisk
 
 SUPERVISORS, WORKERS = 3, 3
+DISK_BYTES = 48 * 1024 * 1024
 RESTART_SECONDS = 0.2  # before a supervisor is tried again that ended by itself
 STACK_SECONDS = 0.5  # for a process to write down where it is
 COMMAND_SECONDS = 45.0  # in which every command ends, whatever the database does
@@ -92,7 +94,7 @@ class Arena:
     running: list[Running] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)  # ends of processes that nobody caused
     proxy: Proxy | None = None
-    disk: Disk | None = None
+    disk: SmallDisk | None = None
     clock: WrongClock | None = None
     machine: Machine | None = None
     launchers: list[Launcher] = field(default_factory=list)
@@ -318,8 +320,8 @@ class Arena:
 def build(store: Store, *, theme: str, folder: Path) -> Arena:
     """Make the site of a round, with its launchers ready."""
     home = folder / "home"
-    disk = Disk(home) if theme == "disk" and may_mount() else None
-    home.mkdir(exist_ok=True)
+    home.mkdir()
+    disk = SmallDisk(home, size_bytes=DISK_BYTES) if theme == "disk" and may_mount() else None
     database = store.make(home)
     site = Site(home, database, **ENVIRONMENT)
     arena = Arena(store=store, site=site, theme=theme, folder=folder, disk=disk)

@@ -1,7 +1,6 @@
 """The databases of a campaign: each kind can make one for a round, with tables and an audit trail of all states."""
 
 import shutil
-import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.servers.network import Network
 from tests.servers.server import VENDORS, Server
 from tests.servers.site import OwnDatabase, migrated
 
-DISK_BYTES = 48 * 1024 * 1024
 SERVERS = {"postgresql": VENDORS["postgresql"], "mariadb": VENDORS["mysql"]}
 
 
@@ -112,29 +110,6 @@ class ServerStore:
         self._server.remove()
         if self.network is not None:
             self.network.remove()
-
-
-class Disk:
-    """A small file system of its own, to be filled."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        place.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "chaos", str(place)], check=True)
-
-    def fill(self) -> None:
-        with (self.place / "filler").open("ab", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(b"\0" * 65_536)
-            except OSError:
-                pass
-
-    def free(self) -> None:
-        (self.place / "filler").unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        subprocess.run(["umount", "--lazy", str(self.place)], check=False)
 
 
 def make(name: str, folder: Path) -> Store:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.site import CHECKOUT, Site
+from tests.small_disk import SmallDisk
 from tests.waiting import wait_until
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # prctl(2), capabilities(7)
@@ -113,32 +114,25 @@ def test_it_says_that_the_database_is_read_only(sqlite_site):
         database.chmod(0o600)
 
 
-@contextlib.contextmanager
-def small_disk(path: Path) -> Iterator[None]:
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(path)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("only root can mount a small disk; the limit of a file's size is tested below")
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
+        disk = SmallDisk(tmp_path, size_bytes=2 * MIB)
+    except OSError:
+        pytest.skip("only root can mount a small disk; the limit of a file's size is tested below")
+    yield disk
+    disk.remove()
 
 
-def test_it_says_that_the_disk_is_full_and_stores_nothing(make_sqlite_site, tmp_path):
-    with small_disk(tmp_path):
-        full = make_sqlite_site(DATABASE_URL=f"sqlite:///{tmp_path}/queue.sqlite3")
-        full.ok("initdb")
-        filler = tmp_path / "filler"
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4_096)
-        job = '{"id": "job1", "command": "%s"}' % ("x" * 100_000)
-        assert "the disk that holds the database is full" in refused(full.run("enqueue", job), UNAVAILABLE)
-        filler.unlink()
-        assert full.ok("list", "--json") == "[]\n"
-        assert full.ok("enqueue", "--quiet", job) == "job1\n"
+def test_it_says_that_the_disk_is_full_and_stores_nothing(make_sqlite_site, disk):
+    full = make_sqlite_site(DATABASE_URL=f"sqlite:///{disk.place}/queue.sqlite3")
+    full.ok("initdb")
+    job = '{"id": "job1", "command": "%s"}' % ("x" * 100_000)
+    disk.fill()
+    assert "the disk that holds the database is full" in refused(full.run("enqueue", job), UNAVAILABLE)
+    disk.free()
+    assert full.ok("list", "--json") == "[]\n"
+    assert full.ok("enqueue", "--quiet", job) == "job1\n"
 
 
 def test_it_says_that_a_file_may_not_grow_and_stores_nothing(sqlite_site):
