@@ -85,7 +85,13 @@ def _sqlite(database: BaseDatabaseWrapper) -> list[checks.CheckMessage]:
         ]
     options = database.settings_dict.get("OPTIONS") or {}
     pragmas = _pragmas(options)
-    return [*_transactions(options), *_journal(pragmas), *_durability(pragmas), *_checkpoints(pragmas)]
+    return [
+        *_transactions(options),
+        *_journal(pragmas),
+        *_durability(pragmas),
+        *_checkpoints(pragmas),
+        *_place(database),
+    ]
 
 
 def _pragmas(options: Mapping[str, Any]) -> dict[str, str]:
@@ -143,5 +149,18 @@ def _checkpoints(pragmas: Mapping[str, str]) -> list[checks.CheckMessage]:
             f"SQLite {sqlite3.sqlite_version} can lose commits, or damage the file, when it checkpoints by itself.",
             hint=f"Leave the checkpoints to the queue, or use SQLite 3.51.3 or newer. {OPTIONS_HINT}",
             id="jobs.W004",
+        )
+    ]
+
+
+def _place(database: BaseDatabaseWrapper) -> list[checks.CheckMessage]:
+    kind = sql.for_connection(database).network_file_system(database)
+    if kind is None:
+        return []
+    return [
+        checks.Warning(
+            f"The queue's SQLite database is on {kind}, a network file system.",
+            hint="SQLite's locks do not work there. Move it to a local disk, or use PostgreSQL or MariaDB.",
+            id="jobs.W005",
         )
     ]

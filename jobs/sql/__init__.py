@@ -35,6 +35,9 @@ class Dialect(Protocol):
     def server_time(self, connection: BaseDatabaseWrapper) -> datetime | None:
         """Return the time of the database server; None where there is no server."""
 
+    def network_file_system(self, connection: BaseDatabaseWrapper) -> str | None:
+        """Return the kind of network file system that the database's file is on; None if on none. Asks no database."""
+
     def waker(self, connection: BaseDatabaseWrapper) -> Waker:
         """Return how a supervisor that waits learns that there may be work."""
 

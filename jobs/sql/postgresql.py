@@ -212,6 +212,11 @@ def server_time(connection: BaseDatabaseWrapper) -> datetime | None:
         return time  # type: ignore[no-any-return]
 
 
+def network_file_system(_connection: BaseDatabaseWrapper) -> str | None:
+    """Return None: its files are the server's affair."""
+    return None
+
+
 def facts(connection: BaseDatabaseWrapper) -> dict[str, str]:
     """Return version and name of the database, and what a diagnosis of it needs to know."""
     with connection.cursor() as cursor:

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import Error, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs import file_watch
+from jobs import file_systems, file_watch
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import sqlite_log
 from jobs.sql.rows import CLAIM_COLUMNS, Finish
@@ -187,6 +187,11 @@ def facts(connection: BaseDatabaseWrapper) -> dict[str, str]:
 def server_time(_connection: BaseDatabaseWrapper) -> datetime | None:
     """Return None: whoever uses this database has the same clock."""
     return None
+
+
+def network_file_system(connection: BaseDatabaseWrapper) -> str | None:
+    path = _file(connection)
+    return None if path is None else file_systems.network_kind(path)
 
 
 def waker(connection: BaseDatabaseWrapper) -> Waker:

@@ -16,7 +16,6 @@ DISK_FULL_BYTES = 104_857_600  # a WAL of a busy minute no longer fits
 WAL_LARGE_BYTES = 268_435_456  # four times the size at which whoever enqueues shortens it
 SNAPSHOT_OLD_SECONDS = 300.0  # a queue under load makes a million dead rows in that time
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-NETWORK_FILE_SYSTEMS = ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "smb")
 MIB = 1_048_576
 
 
@@ -77,19 +76,9 @@ def _race(facts: dict[str, str], remedy: str) -> Finding:
 
 
 def _network(path: Path) -> Iterator[Finding]:
-    kind = file_system(path.resolve())
-    if kind.startswith(NETWORK_FILE_SYSTEMS):
+    kind = sql.for_connection(connection).network_file_system(connection)
+    if kind is not None:
         yield error("file system", f"{path} is on {kind}; SQLite's locks do not work there", "move it to a local disk")
-
-
-def file_system(path: Path) -> str:
-    """Return the type of the file system that holds `path`, an empty text where the system does not tell."""
-    try:
-        mounts = [line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return ""
-    points = {fields[1].replace("\\040", " "): fields[2] for fields in mounts if len(fields) > 2}
-    return next((points[str(parent)] for parent in (path, *path.parents) if str(parent) in points), "")
 
 
 def _disk(path: Path) -> Iterator[Finding]:

@@ -58,10 +58,18 @@ def _run(options: Options, *, marker: str, team: Team) -> int:
     store = Store(desk=desk, description=_description(options, marker), queues=options.queues)
     supervisor_id = store.register_patiently()
     connections.close_all()
-    if os.geteuid() == 0:
-        logger.warning("running as root: every job will be root too; better give the worker a user of its own")
+    _warn()
     logger.info("supervisor started id=%s pid=%s workers=%s", supervisor_id, os.getpid(), options.worker_count)
     return Control(options, desk=desk, store=store, team=team).run()
+
+
+def _warn() -> None:
+    """Say what endangers the jobs, or others by them. Nothing of that is found out by working."""
+    if os.geteuid() == 0:
+        logger.warning("running as root: every job will be root too; better give the worker a user of its own")
+    kind = sql.for_connection(connection).network_file_system(connection)
+    if kind is not None:
+        logger.warning("the database is on %s: SQLite's locks do not work there; move it to a local disk", kind)
 
 
 def _description(options: Options, marker: str) -> dict[str, Any]:
