@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -112,6 +113,22 @@ def test_it_says_that_the_database_is_read_only(sqlite_site):
         assert "cannot be written to" in run(site, "doctor", before=_without_the_privilege_of_root).stdout
     finally:
         database.chmod(0o600)
+
+
+def test_it_says_that_the_folder_of_the_database_is_read_only(make_sqlite_site, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    site = make_sqlite_site(DATABASE_URL=f"sqlite:///{folder}/queue.sqlite3")
+    shutil.copy(site.home / "queue.sqlite3", folder)
+    folder.chmod(0o500)
+    try:
+        for words in (["enqueue", "true"], ["worker", "start"]):
+            done = run(site, *words, before=_without_the_privilege_of_root)
+            assert refused(done, UNAVAILABLE).endswith("check the permissions of the file and of its folder\n")
+        assert "and of its folder" in run(site, "doctor", before=_without_the_privilege_of_root).stdout
+    finally:
+        folder.chmod(0o700)
+    assert site.ok("list", "--json") == "[]\n"
 
 
 @pytest.fixture
