@@ -8,6 +8,9 @@ from typing import NamedTuple
 from jobs.named_commands._wrong import SCRIPT_ID, WrongDefinition
 
 SHELLS = {"sh", "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "tcsh", "zsh"}
+SHELLS |= {"su", "runuser"}  # which hand what follows -c to one
+VERSION = "0123456789.-"  # bash5, bash-5.2, ksh93
+LONG_OPTIONS = {"--command", "--session-command"}
 
 
 class Piece(NamedTuple):
@@ -70,21 +73,40 @@ def _pieces(argument: Argument, values: Mapping[str, str]) -> Iterator[str]:
 
 def refuse_script(place: str, arguments: Sequence[Argument], risky: set[str]) -> None:
     """Refuse a parameter of these within the script of a shell, which would read its value as code."""
-    has_shell = False
-    for number, argument in enumerate(arguments):
-        is_script = has_shell and _is_option_for_script(arguments[number - 1])
-        if is_script and (named := risky.intersection(parameters([argument]))):
+    for number in _places_of_scripts(["".join(piece.text for piece in argument) for argument in arguments]):
+        if named := risky.intersection(parameters([arguments[number]])):
             hint = """Hand it to the script as an argument: ["sh", "-c", 'pg_dump "$1" | gzip', "sh", "{table}"]."""
             problem = f"would have a shell read the value of {min(named)!r} as code"
             raise WrongDefinition(f"{place}[{number}]", problem, hint, check_id=SCRIPT_ID)
-        has_shell = has_shell or PurePosixPath(_fixed(argument)).name in SHELLS
 
 
-def _is_option_for_script(argument: Argument) -> bool:
-    text = _fixed(argument)  # -c, and others with it: -lc, -ce
-    return text.startswith("-") and not text.startswith("--") and "c" in text
+def _places_of_scripts(words: Sequence[str]) -> Iterator[int]:
+    """Yield where, behind a shell, scripts stand: the options that announce one, those that follow, and the script."""
+    shell = next((number for number, word in enumerate(words) if _is_shell(word)), len(words))
+    for number in range(shell + 1, len(words)):
+        if _is_option_for_script(words[number]):
+            yield from range(number, min(_script_after(words, number) + 1, len(words)))
 
 
-def _fixed(argument: Argument) -> str:
-    """Return the text of an argument; nothing if a parameter has a place in it."""
-    return "" if parameters([argument]) else "".join(piece.text for piece in argument)
+def _is_shell(word: str) -> bool:
+    return PurePosixPath(word).name.rstrip(VERSION) in SHELLS
+
+
+def _is_option_for_script(word: str) -> bool:
+    if word.startswith("--"):
+        return word.partition("=")[0] in LONG_OPTIONS
+    return word.startswith("-") and "c" in word  # -c, and others with it: -lc, -ce
+
+
+def _script_after(words: Sequence[str], option: int) -> int:
+    """Return the place of the script: behind the options and `--` that follow, and the values that they take."""
+    if words[option].startswith("--") and "=" in words[option]:
+        return option
+    number = option + 1
+    while number < len(words) and (words[number].startswith(("-", "+")) or _takes_a_value(words[number - 1])):
+        number += 1
+    return number
+
+
+def _takes_a_value(word: str) -> bool:
+    return word.startswith(("-", "+")) and not word.startswith("--") and "o" in word.lower()  # -euo pipefail
