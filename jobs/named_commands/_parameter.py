@@ -12,7 +12,7 @@ from jobs.errors import InvalidInput
 from jobs.named_commands._wrong import WrongDefinition, dictionary, label_of, words_of
 
 VALUE_MAX_CHARACTERS = 1_024  # a path; longer data belongs in a file that the command is told of
-PATTERN_MAX_CHARACTERS = 64  # where nothing is said: a name, and short enough for a slow pattern
+PATTERN_MAX_CHARACTERS = 64  # where nothing is said: a name
 CHOICES_SHOWN_MAX = 10
 WHOLE = re.compile(r"-?[0-9]{1,18}")  # within 64 bits, which is what most programs read
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -113,7 +113,7 @@ class Matching(Parameter):
         return f"a text of at most {self.max_length} characters that matches {self.pattern.pattern}"
 
     def accepted(self, text: str) -> str | None:
-        # The length first: a pattern may take long for a long text.
+        # The length first: a pattern may take long for a long text. One like (a+)* takes hours for 40 characters, too.
         return text if len(text) <= self.max_length and self.pattern.fullmatch(text) else None
 
 
