@@ -6,7 +6,9 @@ code as the worker's user.
 
 import os
 import secrets
+import shlex
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,8 @@ PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 DATABASE_NAME = "queue.sqlite3"
 KEY_NAME = "secret_key"
 KEY_BYTES = 50  # more entropy than the hash it feeds
+KEY_CLOSED_TO = stat.S_IRWXO | stat.S_IWGRP  # its group may read it: that of a worker and a web server, say
+ROOT = 0
 REMEDY = "set QUEUECTL_HOME to a directory you may write to"
 
 
@@ -51,13 +55,27 @@ def secret_key(directory: Path) -> str:
     try:
         if not path.exists():
             _publish(path, _write_key)
-        key = path.read_text(encoding="ascii").strip()
+        with path.open(encoding="ascii") as file:
+            _refuse_key_of_others(path, os.fstat(file.fileno()))
+            key = file.read().strip()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a key"
         raise ImproperlyConfigured(f"cannot use the key file {path}: {reason}; {REMEDY}, or set SECRET_KEY") from error
     if not key:
         raise ImproperlyConfigured(f"the key file {path} is empty; delete it to have a new key generated")
     return key
+
+
+def _refuse_key_of_others(path: Path, status: os.stat_result) -> None:
+    """Refuse a key that others know: they could sign commands, which run as the worker's user."""
+    if status.st_uid not in (os.geteuid(), ROOT):
+        remedy = f"{shlex.join(['chown', str(os.geteuid()), str(path)])}, or set SECRET_KEY"
+        raise ImproperlyConfigured(
+            f"the key file {path} belongs to another user, with the id {status.st_uid}; {remedy}"
+        )
+    if status.st_mode & KEY_CLOSED_TO:
+        remedy = f"{shlex.join(['chmod', '600', str(path)])}, or set SECRET_KEY"
+        raise ImproperlyConfigured(f"others may read or write the key file {path}; {remedy}")
 
 
 def ensure_database(path: Path) -> None:

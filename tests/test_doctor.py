@@ -58,6 +58,16 @@ def test_it_finds_a_log_that_a_reader_holds(tmp_path):
     assert "256 MiB" in finding.text
 
 
+@pytest.mark.parametrize(("mode", "is_found"), [(0o777, True), (0o770, True), (0o755, False), (0o1777, False)])
+def test_it_finds_a_folder_in_which_others_may_replace_the_database(tmp_path, mode, is_found):
+    path = tmp_path / "queue.sqlite3"
+    path.touch(mode=0o600)
+    tmp_path.chmod(mode)
+    (finding,) = _place._permissions(path)
+    assert (finding.level is stats.Level.WARNING) is is_found
+    assert (finding.remedy == f"chmod go-w {tmp_path}") is is_found
+
+
 def test_it_finds_a_server_that_never_removes_dead_rows():
     (finding,) = _place._server({"product": "PostgreSQL 15.20", "autovacuum": "off"})
     assert (finding.level, finding.remedy) == (stats.Level.WARNING, "set autovacuum = on")

@@ -16,6 +16,7 @@ DISK_FULL_BYTES = 104_857_600  # a WAL of a busy minute no longer fits
 WAL_LARGE_BYTES = 268_435_456  # four times the size at which whoever enqueues shortens it
 SNAPSHOT_OLD_SECONDS = 300.0  # a queue under load makes a million dead rows in that time
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 MIB = 1_048_576
 
 
@@ -101,13 +102,24 @@ def _wal(path: Path) -> Iterator[Finding]:
 
 
 def _permissions(path: Path) -> Iterator[Finding]:
-    files = [file for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))) if file.exists()]
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         remedy = shlex.join(["chmod", "u+w", str(path), str(path.parent)])
         yield error("files", f"{path} or its folder cannot be written to", remedy)
+    found = [*_open_files(path), *_open_folder(path.parent)]
+    yield from found or [ok("files", "only their owner may read and write them")]
+
+
+def _open_files(path: Path) -> Iterator[Finding]:
+    files = [file for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))) if file.exists()]
     is_open = [str(file) for file in files if file.stat().st_mode & OTHERS]
     if is_open:
         text = "others may read or write the database; who can write it can run commands as the worker's user"
         yield warning("files", text, shlex.join(["chmod", "600", *is_open]))
-    else:
-        yield ok("files", "only their owner may read and write them")
+
+
+def _open_folder(folder: Path) -> Iterator[Finding]:
+    """Find one in which others may replace what is not theirs. In a sticky one, such as /tmp, they may not."""
+    mode = folder.stat().st_mode
+    if mode & OTHERS_WRITE and not mode & stat.S_ISVTX:
+        text = f"others may write to the folder {folder}, and put files of their own in the place of the database"
+        yield warning("files", text, shlex.join(["chmod", "go-w", str(folder)]))

@@ -1,5 +1,6 @@
 """The site's home directory: private, made on first use, the same for processes that start together."""
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -82,15 +83,51 @@ def test_processes_that_start_together_share_one_key(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [home.KEY_NAME]
 
 
+def put_key(directory: Path, content: bytes, *, mode: int = 0o600) -> Path:
+    path = directory / home.KEY_NAME
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
 def test_an_empty_key_file_is_refused(tmp_path):
-    (tmp_path / home.KEY_NAME).write_text("\n")
+    put_key(tmp_path, b"\n")
     with pytest.raises(ImproperlyConfigured, match="is empty; delete it"):
         home.secret_key(tmp_path)
 
 
 def test_a_key_file_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / home.KEY_NAME).write_bytes(b"\xff\xfe")
+    put_key(tmp_path, b"\xff\xfe")
     with pytest.raises(ImproperlyConfigured, match="it is not a key; set QUEUECTL_HOME"):
+        home.secret_key(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o660, 0o777])
+def test_a_key_that_others_may_read_or_write_is_refused(tmp_path, mode):
+    path = put_key(tmp_path, b"known\n", mode=mode)
+    with pytest.raises(
+        ImproperlyConfigured, match=f"others may read or write the key file {path}; chmod 600 {path}, or"
+    ):
+        home.secret_key(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640])
+def test_a_key_that_its_group_may_read_is_accepted(tmp_path, mode):
+    put_key(tmp_path, b"known\n", mode=mode)
+    assert home.secret_key(tmp_path) == "known"
+
+
+def test_a_key_that_belongs_to_another_user_is_refused_unless_that_is_root(monkeypatch, tmp_path):
+    path = put_key(tmp_path, b"known\n")
+    owner = path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    monkeypatch.setattr(home, "ROOT", owner)
+    assert home.secret_key(tmp_path) == "known"
+
+    monkeypatch.setattr(home, "ROOT", owner + 2)
+    with pytest.raises(
+        ImproperlyConfigured, match=f"belongs to another user, .* chown {owner + 1} {path}, or set SECRET"
+    ):
         home.secret_key(tmp_path)
 
 
