@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -93,13 +93,19 @@ def _seen_at(request: HttpRequest) -> datetime:
     """Return when the page that was confirmed was made. Without a sound answer nothing is old enough to be meant."""
     if request.method != "POST":
         return clock.now()
-    try:
-        seen_at = parse_datetime(request.POST.get(SEEN_AT, ""))
-    except ValueError:
-        seen_at = None
-    if seen_at is None or timezone.is_naive(seen_at):
+    seen_at = _moment(request.POST.get(SEEN_AT, ""))
+    if seen_at is None:
         raise BadRequest("seen_at is missing")
     return min(seen_at, clock.now())
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time in UTC; None if the text is none, or one that UTC, at either end of the calendar, does not know."""
+    try:
+        moment = parse_datetime(text)
+        return moment.astimezone(UTC) if moment is not None and timezone.is_aware(moment) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _selection(

@@ -68,6 +68,7 @@ class JobAdminBase(QueueAdmin):
         return {
             "searched_limit": limit,
             "unknown_states": terms.unknown,
+            "terms_limit": search.TERMS_MAX if terms.is_too_long else None,
             "shown_time_zone": timezone.get_current_timezone_name(),
         }
 

@@ -16,6 +16,7 @@ from jobs.models import Job
 from jobs.states import State
 
 NEWEST_SEARCHED = 100_000  # jobs whose command is looked at: some tenths of a second
+TERMS_MAX = 20  # more than anyone types; SQLite refuses an expression of a thousand
 TASKS_MAX = 500  # different task functions that one search may mean
 LAST_CHARACTER = "\U0010ffff"  # sorts after all others
 
@@ -24,7 +25,7 @@ HELP = _("The beginning of an id, or queue:mail state:dead cmd:backup task:send"
 
 @dataclass(slots=True)
 class Terms:
-    """A search, taken apart. `unknown` are terms that cannot match anything."""
+    """A search, taken apart. `unknown` are terms that cannot match anything; of one that is too long there are none."""
 
     ids: list[str] = field(default_factory=list)
     queues: list[str] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Terms:
     commands: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    is_too_long: bool = False
 
     @property
     def is_limited(self) -> bool:
@@ -41,9 +43,12 @@ class Terms:
 
 def parse(text: str) -> Terms:
     """Return the terms of `text`; quotes hold words together: cmd:"pg_dump --all"."""
+    words = _words(text)
+    if len(words) > TERMS_MAX:
+        return Terms(is_too_long=True)
     terms = Terms()
     lists = {"queue": terms.queues, "state": terms.states, "cmd": terms.commands, "task": terms.tasks, "id": terms.ids}
-    for word in _words(text):
+    for word in words:
         qualifier, colon, value = word.partition(":")
         if not colon or qualifier not in lists:
             terms.ids.append(word)
@@ -55,7 +60,7 @@ def parse(text: str) -> Terms:
 
 def search(jobs: QuerySet[Job], terms: Terms) -> QuerySet[Job]:
     """Return those of `jobs` that match every term."""
-    if terms.unknown:
+    if terms.unknown or terms.is_too_long:
         return jobs.none()
     for state in terms.states:
         jobs = in_state(jobs, state)

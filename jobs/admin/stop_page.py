@@ -68,7 +68,7 @@ def _ids(request: HttpRequest) -> list[int] | None:
 def _numbers(values: list[Any]) -> list[int]:
     try:
         numbers = [int(value) for value in values[:IDS_MAX]]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # JSON knows Infinity, which is no whole number
         raise BadRequest("ids must be numbers") from None
     return [number for number in numbers if 0 < number < 2**63]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _t
@@ -13,7 +14,7 @@ from django.utils.translation import ngettext
 
 from jobs import clock, queue
 from jobs.admin import acting, audit, bulk, confirm, outage
-from jobs.admin.base import QueueAdmin
+from jobs.admin.base import QueueAdmin, is_askable
 from jobs.admin.paging import Count
 from jobs.admin.verbs import JobVerb
 from jobs.database import atomic
@@ -39,6 +40,8 @@ def view(model_admin: QueueAdmin, request: HttpRequest, verb: JobVerb) -> HttpRe
     """Ask; on POST put the jobs back and say exactly what became of them. Needs the permission of what is undone."""
     acting.refuse_without_permission(model_admin, request, verb)
     action, user = request.GET.get(acting.UNDO, ""), str(request.user.pk)
+    if not is_askable(action) or not is_askable(request.GET.get(acting.NAMED, "")):
+        raise BadRequest("undo and job must be ids")
     found = queue.kept(action=action, user=user, now=clock.now())
     if found is not None and found.state is not verb.rule.leaves:
         found = None  # it was another verb, which needs another permission

@@ -125,7 +125,13 @@ def test_it_leaves_alone_what_came_after_the_question(superuser: Client):
 def test_it_refuses_an_answer_to_no_question(superuser: Client):
     make_dead(1)
 
-    for wrong in ({}, {"seen_at": "soon"}, {"seen_at": "2026-01-01T00:00:00"}, {"seen_at": "2026-13-01T00:00:00Z"}):
+    for wrong in (
+        {},
+        {"seen_at": "soon"},
+        {"seen_at": "2026-01-01T00:00:00"},
+        {"seen_at": "2026-13-01T00:00:00Z"},
+        {"seen_at": "0001-01-01T00:00:00+23:59"},
+    ):
         assert post(superuser, "job/requeue/", {"confirmed": "yes", **wrong}).status_code == 400
 
     assert states() == {"dead0": "dead"}

@@ -131,6 +131,14 @@ def test_it_names_the_states_when_one_is_unknown(superuser: Client):
     assert "There is no state called nonsense" in text_of(get(superuser, "job/?q=state:nonsense"))
 
 
+@pytest.mark.parametrize("text", ["a " * 1_100, "cmd:a " * 600, "task:a " * 21])
+def test_it_searches_for_a_few_terms_and_says_how_many(superuser: Client, text):
+    make_job(id="a", command="a")
+
+    assert "A search has at most 20 terms" in text_of(superuser.get("/admin/jobs/job/", {"q": text}))  # type: ignore[arg-type]
+    assert "There is nothing to do" in text_of(superuser.get("/admin/jobs/job/delete/", {"q": text}))  # type: ignore[arg-type]
+
+
 def test_it_searches_commands_among_the_newest_only_and_says_so(superuser: Client, monkeypatch):
     monkeypatch.setattr(search, "NEWEST_SEARCHED", 2)
     now = timezone.now()

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 from tests.fuzz.values import HOSTILE, KNOWN
 
-EXTRA = ["\0", "a\0b", "\u2066x", "[" * 10_000, '["job1"]', '{"a": 1}', "[1, null]", '["\\u0000"]', '["\\ud800"]']
+EXTRA = ["[Infinity]", "[-1e999, NaN]", "a " * 1_100, "cmd:a " * 600, "task:a " * 600]
+EXTRA += ["\0", "a\0b", "\u2066x", "[" * 10_000, '["job1"]', '{"a": 1}', "[1, null]", '["\\u0000"]', '["\\ud800"]']
 KEPT = {"csrfmiddlewaretoken"}
 
 

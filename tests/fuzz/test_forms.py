@@ -20,7 +20,9 @@ from tests.fuzz.values import HOSTILE, KNOWN
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(3_600)]
 
 ANSWERS = {200, 302, 400, 403, 404}
-PARAMETERS = ("q", "queue", "error", "state", "kind", "window", "job", "supervisor", "p", "o", "all", "e", "since", "x")
+PARAMETERS = (
+    "q", "queue", "error", "state", "kind", "window", "job", "supervisor", "undo", "p", "o", "all", "e", "since", "x",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -54,7 +56,10 @@ def test_it_answers_every_form_and_changes_nothing_where_it_refuses(root: Client
     assert min(codes[200], codes[302]) > sum(codes.values()) / 20
 
 
-@pytest.mark.parametrize("text", ["a\0b", '["\\u0000"]', '["\\ud800"]'])
+@pytest.mark.parametrize(
+    "text",
+    ["a\0b", '["\\u0000"]', '["\\ud800"]', "[Infinity]", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"],
+)
 def test_it_answers_forms_with_what_no_database_can_be_asked_for(text: str, root: Client):
     before = everything()
     for path, form in forms(root):
@@ -64,6 +69,16 @@ def test_it_answers_forms_with_what_no_database_can_be_asked_for(text: str, root
                 assert response.status_code in ANSWERS, (path, name)
                 transaction.set_rollback(True)
     assert everything() == before
+
+
+@pytest.mark.parametrize("path", sorted({path.partition("?")[0] for path in PAGES}))
+def test_it_answers_addresses_with_what_no_database_can_be_asked_for(path: str, root: Client):
+    asked = [*((name, "a\0b") for name in PARAMETERS), ("q", "cmd:a " * 600), ("q", "a " * 1_100)]
+    for name, text in asked:
+        with transaction.atomic():
+            response = root.get(f"/admin/jobs/{path}", {name: text})
+            assert response.status_code in ANSWERS, (name, text)
+            transaction.set_rollback(True)
 
 
 def test_it_answers_every_address_and_changes_nothing(root: Client):
