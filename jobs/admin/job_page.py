@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from jobs import conf, durations, masking, moments, queue, stats
 from jobs.admin import cells, knob_field
-from jobs.admin.printable import printable
+from jobs.admin.printable import printable, printed
 from jobs.models import Attempt, Job
 from jobs.states import DEFERRED, FINAL, WAITING, Ending, Kind, State
 
@@ -135,7 +135,7 @@ def output_blocks(attempt: Attempt) -> Iterator[Block]:
     number = {"number": attempt.number}
     if attempt.output_head or attempt.output_tail:
         label = _("Output of attempt %(number)d") if attempt.outcome else _("Output of attempt %(number)d so far")
-        yield Block(label=label % number, text=printable(attempt.output), is_open=True)
+        yield Block(label=label % number, text=printed(attempt.output), is_open=True)
     if attempt.traceback:
         yield Block(
             label=_("Traceback of attempt %(number)d") % number, text=printable(attempt.traceback), is_open=True

@@ -1,7 +1,7 @@
 """The only way to the terminal: text is made harmless here, and styled only where someone looks.
 
 Data goes to stdout, everything else to stderr. What was stored by others may hold anything; nothing that a terminal
-would obey passes `visible`.
+would obey passes `jobs.visible`.
 """
 
 import io
@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
-from jobs import moments
+from jobs import moments, visible
 from jobs.cli import table
 from jobs.cli.table import Cell, Column
 
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
-JOINERS = "\u200c\u200d"  # part of words in Persian and of emoji; harmless, though not printable to Python
 WORD_MAX_CHARACTERS = 200  # of what a message repeats: a path is whole, a paste of pages does not bury the message
 PROGRESS_AFTER_SECONDS = 1.0
 PROSE_MIN_WIDTH = 20  # a narrower terminal wraps by itself
@@ -37,26 +36,9 @@ class Stream(Protocol):
     def flush(self) -> None: ...
 
 
-def visible(text: str, *, keeps_lines: bool = False) -> str:
-    """Return `text` with every character that a terminal would obey, or not show, as an escape such as `\\x1b`.
-
-    Line ends and tabs stay if `keeps_lines`; `\\r\\n` is a line end.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    if keeps_lines:
-        text = text.replace("\r\n", "\n")
-    kept = JOINERS + ("\n\t" if keeps_lines else "")
-    return "".join(c if c.isprintable() or c in kept else _escaped(c) for c in text)
-
-
 def brief(text: str) -> str:
     """Return a line that repeats what someone typed, as it may be printed: visible, and without words of pages."""
-    return re.sub(rf"(\S{{{WORD_MAX_CHARACTERS}}})\S+", r"\1…", visible(text))
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return re.sub(rf"(\S{{{WORD_MAX_CHARACTERS}}})\S+", r"\1…", visible.line(text))
 
 
 class Output:
@@ -90,13 +72,13 @@ class Output:
 
     def pieces(self, cells: Sequence[Cell]) -> None:
         """Print one line of data that is made of differently styled pieces."""
-        text = "".join(_styled(visible(cell.text), cell.style, self._has_color) for cell in cells)
+        text = "".join(_styled(visible.line(cell.text), cell.style, self._has_color) for cell in cells)
         self._write(f"{text.rstrip()}\n")
 
     def prose(self, text: str, *, label: Sequence[Cell] = (), style: str | None = None) -> None:
         """Print a sentence after its label; on a terminal it is wrapped between words, to the right of the label."""
         indent = sum(table.text_width(cell.text) for cell in label)
-        lines = _wrapped(visible(text), None if self.width is None else self.width - indent)
+        lines = _wrapped(visible.line(text), None if self.width is None else self.width - indent)
         self.pieces([*label, Cell(lines[0], style)])
         for line in lines[1:]:
             self.pieces([Cell(" " * indent), Cell(line, style)])
@@ -118,12 +100,12 @@ class Output:
 
     def stored(self, text: str) -> None:
         """Print what a job printed: harmless on a terminal, as it is into a pipe."""
-        self._write(visible(text, keeps_lines=True) if self.is_terminal else text)
+        self._write(visible.printed(text) if self.is_terminal else text)
 
     def note(self, text: str, *, style: str | None = None) -> None:
         """Print one line that is not data."""
         self._stdout.flush()
-        self._stderr.write(f"{_styled(visible(text), style, self._has_error_color)}\n")
+        self._stderr.write(f"{_styled(visible.line(text), style, self._has_error_color)}\n")
         self._stderr.flush()
 
     def error(self, text: str) -> None:
@@ -142,7 +124,7 @@ class Output:
 
     def confirms(self, question: str) -> bool:
         """Ask a person; `has_person` tells whether there is one."""
-        self._stderr.write(f"{visible(question)} [y/N] ")
+        self._stderr.write(f"{visible.line(question)} [y/N] ")
         self._stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -171,7 +153,7 @@ class Progress:
 
             self._timer = Timer(PROGRESS_AFTER_SECONDS, self._show)
             self._timer.daemon = True
-            self._what, self._total, self._done = visible(what), total, 0
+            self._what, self._total, self._done = visible.line(what), total, 0
             self._timer.start()
 
     def advance(self, count: int) -> None:
@@ -219,7 +201,7 @@ def _styled(text: str, style: str | None, has_color: bool) -> str:
 
 def _cell(cell: Cell | str) -> Cell:
     """Return the cell with harmless text, so that its width is known before the table is laid out."""
-    return Cell(visible(cell)) if isinstance(cell, str) else Cell(visible(cell.text), cell.style)
+    return Cell(visible.line(cell)) if isinstance(cell, str) else Cell(visible.line(cell.text), cell.style)
 
 
 def _json_value(value: Any) -> Any:

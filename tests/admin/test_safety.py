@@ -9,7 +9,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from jobs.admin.printable import one_line, printable
+from jobs.admin.printable import one_line, printed
 from jobs.models import Attempt, Config, ConfigChange, Job
 from jobs.states import Kind, State
 from tests.admin.pages import PAGES, get, make_rows, post, text_of
@@ -179,13 +179,44 @@ def test_it_is_one_small_stylesheet_that_loads_nothing():
     assert "prefers-color-scheme: dark" in css
 
 
-def test_it_takes_terminal_sequences_out_and_spells_invisible_characters():
-    assert printable("\x1b[1;31mred\x1b[0m \x1b]0;title\x07x") == "red x"
-    assert printable("a\x00b\x07c\x9b") == "a\\x00b\\x07c\\x9b"
-    assert printable("rm \u202e/ fr-") == "rm \\u202e/ fr-"
-    assert printable("tab\tline\r\nnext\n") == "tab\tline\nnext\n"
+HIDDEN = "echo done\x1b]; touch /tmp/pwn; echo \x07\x1b[8m\u200b\u2060\u00ad\u180e\U000e0041\r\n"
+SPELLED = r"echo done\x1b]; touch /tmp/pwn; echo \x07\x1b[8m\u200b\u2060\xad\u180e\U000e0041\r"
+
+
+@pytest.mark.django_db
+def test_it_hides_nothing_of_what_is_executed_named_or_logged(superuser: Client):
+    make_job(state=State.DEAD, command=HIDDEN, cwd=HIDDEN, env={HIDDEN: HIDDEN}, error=HIDDEN)
+    Attempt.objects.create(
+        job_id="job1", fence=1, number=1, host="h", started_at=NOW, outcome="failed", error=HIDDEN, traceback=HIDDEN
+    )
+    make_job(id="task1", kind=Kind.TASK, state=State.DEAD, task=HIDDEN, command=None, args=[HIDDEN])
+
+    for path in ("job/", "deadjob/", "job/requeue/", "job/delete/?job=job1", "job/task1/change/"):
+        assert SPELLED in unescape(text_of(get(superuser, path))), path
+    page = unescape(text_of(get(superuser, "job/job1/change/")))
+    # Command, directory, name and value in the environment; why it ended, last error, the attempt's, its traceback.
+    assert page.count(SPELLED) == 8
+
+
+def test_it_takes_terminal_sequences_out_of_what_a_job_printed():
+    assert printed("\x1b[1;31mred\x1b[0m \x1b]0;title\x07x\r\n") == "red x\n"
+    assert printed("\x1b]8;;https://example.com/\x1b\\link\x1b]8;;\x1b\\") == "link"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all of the rest\x1b]0;title without an end\nis there",
+        f"what is longer \x1b]{'x' * 600}\x07 than a title",
+        f"or than \x1b[{'1;' * 40}m a colour",
+        "two lines \x1b]0;of\na title\x07",
+    ],
+)
+def test_it_takes_nothing_out_that_is_no_terminal_sequence(text: str):
+    assert printed(text) == text.replace("\x1b", "\\x1b").replace("\x07", "\\x07")
 
 
 def test_it_cuts_to_one_line():
     assert one_line("a\nb   c", 10) == "a b c"
     assert one_line("x" * 11, 10) == "x" * 10 + "…"
+    assert one_line("echo" + " " * 1_000 + "; rm", 10) == "echo…"

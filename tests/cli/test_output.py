@@ -2,37 +2,14 @@
 
 import io
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs import visible
 from jobs.cli import table
-from jobs.cli.output import Output, visible
+from jobs.cli.output import Output
 from jobs.cli.table import Cell, Column
 from tests.cli.command import Terminal
-
-DANGEROUS = {chr(code) for code in (*range(32), *range(127, 160))} | set("\u202a\u202e\u2066\u2069\u200f\u2028\u061c")
-
-
-@given(st.text() | st.text(alphabet=sorted(DANGEROUS)))
-def test_it_leaves_nothing_that_a_terminal_would_obey(text):
-    assert not DANGEROUS & set(visible(text))
-    assert not (DANGEROUS - {"\n", "\t"}) & set(visible(text, keeps_lines=True))
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain é 日本 🙂", "plain é 日本 🙂"),
-        ("\x1b[31mred", "\\x1b[31mred"),
-        ("a\nb\tc", "a\\nb\\tc"),
-        ("\u202e", "\\u202e"),
-        ("\ud800", "\\ud800"),
-        ("👩\u200d🚒 می\u200cخواهم", "👩\u200d🚒 می\u200cخواهم"),
-    ],
-)
-def test_it_shows_such_characters_as_escapes(text, shown):
-    assert visible(text) == shown
 
 
 def printed(show, *, stream: io.StringIO) -> str:
@@ -95,7 +72,7 @@ def test_it_leaves_out_columns_before_it_cuts_too_much():
 
 @given(st.lists(st.text(max_size=60), min_size=4, max_size=4), st.integers(min_value=20, max_value=120))
 def test_it_never_makes_a_flexible_column_wider_than_the_terminal(texts, width):
-    cells = [Cell(visible(text)) for text in texts]
+    cells = [Cell(visible.line(text)) for text in texts]
     columns = [Column(title=title, is_flexible=True) for title in "ABCD"]
     for line in table.render(columns, [cells], width=width):
         assert table.text_width("".join(cell.text for cell in line)) <= width

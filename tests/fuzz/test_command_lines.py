@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from django.db import transaction
 
-from jobs.cli.output import JOINERS
+from jobs.visible import JOINERS
 from tests.cli.command import Done, parser, queuectl
 from tests.e2e.site import Site
 from tests.fuzz.amount import SEED, portion

@@ -7,11 +7,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from jobs.cli.output import JOINERS
 from jobs.models import Attempt
 from jobs.outcome import Outcome
 from jobs.runners.capture import Capture
 from jobs.states import Ending
+from jobs.visible import JOINERS
 from tests.admin.conftest import browser_of
 from tests.admin.pages import get, text_of
 from tests.cli.command import Terminal, queuectl
