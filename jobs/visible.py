@@ -1,9 +1,10 @@
-"""Text of others, with nothing in it that is obeyed or cannot be seen. Pure; the terminal and the admin use it.
+"""Text of others, with nothing in it that is obeyed or cannot be seen. The terminal, the admin and the log use it.
 
 What is executed, named or logged keeps each of its characters: what cannot be seen is spelled out, since a command that
 is shown shorter than it is would be taken for another one.
 """
 
+import logging
 import re
 
 JOINERS = "\u200c\u200d"  # part of words in Persian and of emoji; harmless, though not printable to Python
@@ -22,6 +23,13 @@ def lines(text: str) -> str:
 def printed(text: str) -> str:
     """Return what a program printed likewise, to which `\\r\\n` is a line end, too."""
     return lines(text.replace("\r\n", "\n"))
+
+
+class Formatter(logging.Formatter):
+    """Formats for a log that terminals show: messages and tracebacks repeat what others raised and named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return lines(super().format(record))
 
 
 def _spelled(text: str, kept: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from django.db import Error, connections
 
-from jobs import processes
+from jobs import processes, visible
 from jobs.channel import Channel
 from jobs.outcome import Claim, Outcome, Output
 from jobs.runners import Stop, recording, unknown
@@ -195,7 +195,7 @@ class Worker:
                 run_seconds=time.monotonic() - started,
                 ended=time.monotonic(),
                 pid=os.getpid(),
-                error=f"the runner failed: {type(error).__name__}: {error}"[:500],
+                error=visible.line(f"the runner failed: {type(error).__name__}: {error}"[:500])[:500],
                 traceback=traceback.format_exc(),
             )
         finally:

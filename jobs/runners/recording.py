@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
+from jobs import visible
 from jobs.outcome import Output
 from jobs.runners.capture import Capture
 
@@ -110,16 +111,21 @@ class _Handler(logging.Handler):
 
 
 class _Tee:
-    """A standard output that is recorded, too. Whatever else is asked of it, the one behind it does."""
+    """A standard output that is recorded, too. Whatever else is asked of it, the one behind it does.
+
+    A terminal gets it visible: what a task prints must not clear the screen of whoever watches the worker.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_terminal = stream.isatty()
 
     def write(self, text: str) -> int:
         recorder = _recorder.get()
         if recorder is not None:
             recorder.write(text)
-        return self._stream.write(text)
+        self._stream.write(visible.printed(text) if self._is_terminal else text)
+        return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

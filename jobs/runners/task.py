@@ -17,7 +17,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 
-from jobs import retry, signing
+from jobs import retry, signing, visible
 from jobs.outcome import Advice, AttemptSummary, Claim, Outcome, storable
 from jobs.runners import Stop, Watch, recording
 from jobs.runners.alarm import Alarm
@@ -265,12 +265,13 @@ def _worker_id() -> str:
 
 
 def _one_line(error: BaseException) -> str:
+    """Return what was raised as it is kept and logged: nothing in it is obeyed by a terminal that shows the log."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception may be defective itself
         text = "its own text cannot be made"
     first, *_ = f"{type(error).__name__}: {text}".splitlines()
-    return first.removesuffix(": ")[:ERROR_MAX_CHARACTERS]
+    return visible.line(first.removesuffix(": ")[:ERROR_MAX_CHARACTERS])[:ERROR_MAX_CHARACTERS]
 
 
 def _class_path(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 
 from jobs.runners import recording
 from jobs.runners.recording import Recorder
+from tests.cli.command import Terminal
 from tests.tasks import running
 
 logger = logging.getLogger("tests.recorded")
@@ -43,6 +44,16 @@ def test_it_keeps_what_is_printed_and_passes_it_on(recorder: Recorder, capsys):
 
     assert _head(recorder) == "printed é\nwritten\none\ntwo\n"
     assert capsys.readouterr().out == "printed é\nwritten\none\ntwo\n"
+
+
+def test_it_passes_nothing_on_that_a_terminal_would_obey(recorder: Recorder, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    with _into(recorder):
+        print("\x1b[2Jcleared")
+
+    assert _head(recorder) == "\x1b[2Jcleared\n"
+    assert terminal.getvalue() == "\\x1b[2Jcleared\n"
 
 
 def test_it_keeps_what_is_logged(recorder: Recorder):

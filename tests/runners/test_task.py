@@ -55,6 +55,7 @@ def test_it_keeps_what_becomes_json(name: str, value: object):
         ("interrupt", [], "KeyboardInterrupt", "builtins.KeyboardInterrupt"),
         ("fail_strangely", ["generator"], "GeneratorExit", "builtins.GeneratorExit"),
         ("fail_strangely", ["cancelled"], "CancelledError", "asyncio.exceptions.CancelledError"),
+        ("fail", ["\x1b[2J\x9b\u202e"], "ValueError: \\x1b[2J\\x9b\\u202e", "builtins.ValueError"),
         ("fail_strangely", ["lines"], "ValueError: first", "builtins.ValueError"),
         (
             "fail_strangely",

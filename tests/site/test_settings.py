@@ -156,6 +156,24 @@ def test_it_repeats_no_part_of_a_password_that_it_cannot_read(site, name, passwo
     assert result.returncode == 0 or "DATABASE_URL" in result.stderr
 
 
+def test_its_log_holds_nothing_that_a_terminal_would_obey(site):
+    result = site.run(
+        """
+import django, logging
+django.setup()
+try:
+    raise ValueError("\\x1b[2Jraised")
+except ValueError:
+    logging.getLogger("django.tasks").exception("%s", "\\x1b[2Jsaid")
+""",
+        DJANGO_SETTINGS_MODULE="queuectl_site.settings",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "\x1b" not in result.stderr
+    assert "ERROR django.tasks: \\x1b[2Jsaid\nTraceback" in result.stderr
+    assert "ValueError: \\x1b[2Jraised\n" in result.stderr
+
+
 def test_every_variable_it_reads_is_documented():
     source = Path(settings.__file__).read_text(encoding="utf-8")
     read = set(re.findall(r'(?:env\.str|_flag|_names|os\.environ\.get)\("([A-Z_]+)"', source))
