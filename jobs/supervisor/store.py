@@ -59,6 +59,7 @@ class Store(threading.Thread):
         self._waker: Waker | None = None
         self._line = Lifeline()
         self._step_since: float | None = None  # monotonic time; None: no step is being taken
+        self._storing: list[queue.Ended] = []  # what a turn is recording, or failed to record
         self._suspects = 0  # how many ends are recorded one by one, after they failed together
         self._completed_count = 0
         self._housekeeper = Housekeeper()
@@ -173,6 +174,7 @@ class Store(threading.Thread):
     def _guarded_step(self) -> None:
         """Take one step; whatever goes wrong, the thread lives, and what ended waits on the desk."""
         self._step_since = time.monotonic()
+        self._storing = []
         try:
             self._step()
         except (_LeaseLostError, DatabaseReplacedError) as error:
@@ -242,9 +244,7 @@ class Store(threading.Thread):
         with atomic():
             if is_beat:
                 self._beat(wishes, now)
-            recorded = queue.record(
-                ended, policies=self._policies, host=self._description["host"], now=now, chance=random.random
-            )
+            recorded = self._record(ended, now)
             claims = self._claim(room, now) if room > 0 else []
             counts = queue.count(recorded=recorded, claims=claims, known=self._counts, writer=self._id, now=now)
         self._settle(ended, recorded, counts)
@@ -275,6 +275,14 @@ class Store(threading.Thread):
             supervisor_id=self._id, workers=wishes.workers, completed_count=self._completed_count, now=now
         ):
             raise _LeaseLostError(self._id)
+
+    def _record(self, ended: list[queue.Ended], now: datetime) -> list[queue.Recorded]:
+        self._storing = ended
+        recorded = queue.record(
+            ended, policies=self._policies, host=self._description["host"], now=now, chance=random.random
+        )
+        self._storing = []
+        return recorded
 
     def _claim(self, room: int, now: datetime) -> list[Claim]:
         queue.promote(now=now)
@@ -363,8 +371,11 @@ class Store(threading.Thread):
         self._failures, self._is_outage = 0, False
 
     def _isolate(self) -> None:
-        """Record one by one what failed together; an outcome that fails alone is recorded without its details."""
-        ended = self._desk.look_at_ended(BATCH_MAX_JOBS)
+        """Record one by one what failed together; an outcome that fails alone is recorded without its details.
+
+        Only the recording itself speaks against an outcome: one was lost to a housekeeper that could not write a file.
+        """
+        ended = self._storing
         if self._suspects and ended and ended[0].outcome is not None:
             self._desk.replace_first_ended(ended[0]._replace(outcome=_bare(ended[0].outcome)))
         self._suspects = self._suspects or len(ended)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -174,3 +175,46 @@ def test_it_claims_no_more_than_it_records_in_a_transaction(store: Store, desk: 
         assert len(claims) == 2
         assert Job.objects.filter(state=State.COMPLETED).count() == completed_count
         desk.put_ended([queue.Ended(claim=claim, outcome=make_outcome()) for claim in claims])
+
+
+def _claimed(store: Store, desk: Desk, count: int) -> list[queue.Ended]:
+    """Jobs that the store has claimed, and their ends."""
+    make_jobs({"id": f"job{number}"} for number in range(count))
+    desk.wish(Wishes(room=count))
+    store._guarded_step()
+    desk.wish(Wishes(room=0, is_hungry=True))
+    return [queue.Ended(claim=claim, outcome=make_outcome(return_value="42")) for claim in desk.take_news().claims]
+
+
+def test_an_outcome_that_cannot_be_stored_loses_its_details_and_its_neighbours_nothing(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    ended = _claimed(store, desk, 3)
+    record = queue.record
+
+    def fail(ended: list[queue.Ended], **options: Any) -> list[queue.Recorded]:
+        if any(end.claim.id == "job1" and end.outcome and end.outcome.return_value for end in ended):
+            raise ValueError
+        return record(ended, **options)
+
+    monkeypatch.setattr("jobs.queue.record", fail)
+    desk.put_ended(ended)
+    for _ in range(6):
+        store._guarded_step()
+    assert dict(Job.objects.values_list("id", "return_value")) == {"job0": 42, "job1": None, "job2": 42}
+    assert Job.objects.get(id="job1").error == "its outcome could not be stored whole"
+
+
+def test_an_outcome_loses_nothing_by_a_failure_elsewhere(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def fail(**_: object) -> None:
+        raise PermissionError
+
+    ended = _claimed(store, desk, 6)
+    monkeypatch.setattr(store._housekeeper, "keep", fail)
+    monkeypatch.setattr("jobs.supervisor.store.BATCH_MAX_JOBS", 2)
+    desk.put_ended(ended)
+    for _ in range(3):  # at full speed
+        store._next_look = 0.0
+        store._guarded_step()
+    assert store._failures == 3
+    assert list(Job.objects.values_list("return_value", flat=True)) == [42] * 6
