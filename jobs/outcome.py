@@ -139,6 +139,12 @@ class Outcome(NamedTuple):
     ended: float | None = None
     output: Output = Output()
 
+    @property
+    def character_count(self) -> int:
+        """How long its texts are together: what it weighs on its way to the database."""
+        texts = (self.error, self.traceback, self.return_value, self.output.head, self.output.tail)
+        return sum(len(text) for text in texts if text)
+
     def by_queue_clock(self, *, now: datetime, instant: float) -> Self:
         """Return it with its times by the queue's clock, which says `now` at the monotonic time `instant`.
 

@@ -4,8 +4,10 @@ import os
 import select
 import threading
 import time
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from jobs.outcome import Claim, Output
@@ -114,10 +116,15 @@ class Desk:
     def wishes(self) -> Wishes:
         return self._wishes
 
-    def look_at_ended(self, limit: int) -> list[Ended]:
-        """Return what is to be recorded; it stays on the desk until `clear_ended`, so that no failure loses it."""
+    def look_at_ended(self, limit: int, *, max_characters: int) -> list[Ended]:
+        """Return what is to be recorded, and no more text than that; but always one end, however long.
+
+        It stays on the desk until `clear_ended`, so that no failure loses it.
+        """
         with self._lock:
-            return self._ended[:limit]
+            ended = self._ended[:limit]
+        lengths = accumulate(end.outcome.character_count if end.outcome else 0 for end in ended)
+        return ended[: max(1, bisect_right(list(lengths), max_characters))]
 
     def clear_ended(self, count: int) -> None:
         with self._lock:

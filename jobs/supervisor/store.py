@@ -26,6 +26,9 @@ logger = logging.getLogger("jobs.supervisor")
 BUSY_SECONDS = 0.1  # between two looks for news while no worker is free: only requests to cancel or stop can matter
 BATCH_SECONDS = 0.016  # how long an end or a claim may wait for company, after `control` let ends gather: 20 ms in all
 BATCH_MAX_JOBS = 1_000  # ends in one transaction, and claims: no more of these, or ends would pile up unrecorded
+# Texts of ends in one transaction. On a statement above 16 MiB, its default, MariaDB closes the connection: the same
+# batch was sent again for ever. On its way a text may grow fourfold, quoted as JSON and then as SQL.
+BATCH_MAX_CHARACTERS = 2_097_152
 LOOK_SECONDS = 1.0  # between two looks at other supervisors, settings and requests; no wake-up is lost for longer
 REQUESTS_SECONDS = 0.2  # … when there is news
 CALL_SECONDS = 15.0  # for one step with a server that says nothing; then its connection is cut
@@ -237,7 +240,7 @@ class Store(threading.Thread):
     def _turn(self, wishes: Wishes, *, now: datetime, instant: float) -> None:
         """Make one transaction: sign of life, what ended, what runs, what is next."""
         most = 1 if self._suspects else BATCH_MAX_JOBS
-        ended = _by_the_queue_clock(self._desk.look_at_ended(most), now=now, instant=instant)
+        ended = _by_the_queue_clock(self._look_at_ended(most), now=now, instant=instant)
         room = min(wishes.room, most)
         is_beat = instant >= self._next_beat
         self._last_turn = instant
@@ -275,6 +278,10 @@ class Store(threading.Thread):
             supervisor_id=self._id, workers=wishes.workers, completed_count=self._completed_count, now=now
         ):
             raise _LeaseLostError(self._id)
+
+    def _look_at_ended(self, most: int) -> list[queue.Ended]:
+        """Return less after each failure: what is too much for the server must not be sent for ever."""
+        return self._desk.look_at_ended(most, max_characters=BATCH_MAX_CHARACTERS >> self._failures)
 
     def _record(self, ended: list[queue.Ended], now: datetime) -> list[queue.Recorded]:
         self._storing = ended

@@ -12,6 +12,8 @@ from jobs.supervisor.desk import Desk, Running, Wishes
 from tests.clock import NOW
 from tests.factories import make_claim, make_outcome
 
+ROOM = 1_000_000
+
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
@@ -41,26 +43,44 @@ def test_it_keeps_ends_in_order_until_they_are_recorded(desk: Desk):
     ends = [_ended("a"), _ended("b"), _ended("c")]
     desk.put_ended(ends[:2])
     desk.put_ended(ends[2:])
-    assert desk.look_at_ended(2) == ends[:2]
-    assert desk.look_at_ended(10) == ends
+    assert desk.look_at_ended(2, max_characters=ROOM) == ends[:2]
+    assert desk.look_at_ended(10, max_characters=ROOM) == ends
 
 
 def test_it_forgets_the_ends_that_were_recorded_and_no_others(desk: Desk):
     desk.put_ended([_ended("a"), _ended("b")])
-    looked_at = desk.look_at_ended(10)
+    looked_at = desk.look_at_ended(10, max_characters=ROOM)
     desk.put_ended([_ended("c")])
     desk.clear_ended(len(looked_at))
-    assert desk.look_at_ended(10) == [_ended("c")]
+    assert desk.look_at_ended(10, max_characters=ROOM) == [_ended("c")]
     assert desk.has_unrecorded
     desk.clear_ended(1)
     assert not desk.has_unrecorded
+
+
+def _long(id: str, characters: int) -> Ended:  # noqa: A002
+    return Ended(claim=make_claim(id=id), outcome=make_outcome(output=Output(head="x" * characters)))
+
+
+def test_it_gives_no_more_text_than_there_is_room_for(desk: Desk):
+    ends = [_long("a", 6), Ended(claim=make_claim(id="b"), outcome=None), _long("c", 4), _long("d", 1)]
+    desk.put_ended(ends)
+    assert desk.look_at_ended(10, max_characters=11) == ends
+    assert desk.look_at_ended(10, max_characters=10) == ends[:3]
+    assert desk.look_at_ended(10, max_characters=9) == ends[:2]
+
+
+def test_it_gives_one_end_however_long(desk: Desk):
+    ends = [_long("a", 6), _long("b", 1)]
+    desk.put_ended(ends)
+    assert desk.look_at_ended(10, max_characters=0) == ends[:1]
 
 
 def test_it_replaces_an_end_that_could_not_be_recorded(desk: Desk):
     desk.put_ended([_ended("a"), _ended("b")])
     bare = Ended(claim=make_claim(id="a"), outcome=None)
     desk.replace_first_ended(bare)
-    assert desk.look_at_ended(10) == [bare, _ended("b")]
+    assert desk.look_at_ended(10, max_characters=ROOM) == [bare, _ended("b")]
 
 
 def test_it_knows_how_long_the_oldest_end_has_waited(desk: Desk):

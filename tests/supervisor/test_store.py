@@ -1,5 +1,6 @@
 """The store thread, where a real database would have to fail at one exact moment."""
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ from django.db import OperationalError
 from jobs import clock, queue, sql
 from jobs.database import connection
 from jobs.models import Attempt, Job, Supervisor
+from jobs.runners.task import RETURN_VALUE_MAX_BYTES
 from jobs.states import Ending, State
 from jobs.supervisor.desk import Desk, Wishes
 from jobs.supervisor.store import Store
@@ -218,3 +220,37 @@ def test_an_outcome_loses_nothing_by_a_failure_elsewhere(store: Store, desk: Des
         store._guarded_step()
     assert store._failures == 3
     assert list(Job.objects.values_list("return_value", flat=True)) == [42] * 6
+
+
+def test_ends_that_are_too_much_for_one_statement_are_recorded_in_several(store: Store, desk: Desk):
+    worst = json.dumps("\\" * (RETURN_VALUE_MAX_BYTES // 2 - 1))  # each quoted twice more on its way to MariaDB
+    ended = [end._replace(outcome=make_outcome(return_value=worst)) for end in _claimed(store, desk, 20)]
+    desk.put_ended(ended)
+    for _ in ended:
+        store._guarded_step()
+    assert store._failures == 0
+    assert set(Job.objects.values_list("state", flat=True)) == {State.COMPLETED}
+    assert Job.objects.values_list("return_value", flat=True)[0] == json.loads(worst)
+
+
+def test_it_tries_with_less_each_time_that_the_line_breaks(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    ended = _claimed(store, desk, 4)
+    tried = []
+    record = queue.record
+
+    def fail(ended: list[queue.Ended], **options: Any) -> list[queue.Recorded]:
+        tried.append(len(ended))
+        if len(ended) > 1:
+            raise OperationalError(2006, "gone")
+        return record(ended, **options)
+
+    dialect = sql.for_connection(connection)
+    monkeypatch.setattr(dialect, "is_outage", lambda _: True)
+    monkeypatch.setattr(dialect, "is_busy", lambda _: False)
+    monkeypatch.setattr("jobs.queue.record", fail)
+    monkeypatch.setattr("jobs.supervisor.store.BATCH_MAX_CHARACTERS", 4 * len("printed\n42"))
+    desk.put_ended(ended)
+    for _ in range(3):
+        store._guarded_step()
+    assert tried == [4, 2, 1]
+    assert Job.objects.filter(state=State.COMPLETED).count() == 1
