@@ -144,17 +144,29 @@ class Worker:
                 self._unwanted.add(key)
 
     def _run_jobs(self, slot: Slot) -> None:
-        while True:
-            claim = self._next()
-            key = claim.key
-            if self._enter(slot, key):
-                outcome = self._attempt(claim, slot)
-                slot.key = None
-                self._send(ended=key, outcome=outcome.to_wire(), **self._memory())
-                # If this process dies, its supervisor must know that the next job had begun, or it is started again.
-                self._channel.wait_until_sent()
-            else:
-                self._send(returned=[key])
+        """Run one job after another. If that fails, end the worker: its supervisor sees the death and replaces it.
+
+        A thread that ended alone would take its job with it, `processing` for ever in a worker that looks well.
+        """
+        try:
+            while True:
+                self._run_next(slot)
+        except BaseException:
+            logger.exception("a job thread failed pid=%s: ending the worker", os.getpid())
+        finally:  # memory may be too short even for the log
+            os._exit(1)
+
+    def _run_next(self, slot: Slot) -> None:
+        claim = self._next()
+        key = claim.key
+        if self._enter(slot, key):
+            outcome = self._attempt(claim, slot)
+            slot.key = None
+            self._send(ended=key, outcome=outcome.to_wire(), **self._memory())
+            # If this process dies, its supervisor must know that the next job had begun, or it is started again.
+            self._channel.wait_until_sent()
+        else:
+            self._send(returned=[key])
 
     def _next(self) -> Claim:
         """Return the next claim. While it waits, a connection of the project may grow too old."""
@@ -186,7 +198,7 @@ class Worker:
         run = RUNNERS.get(claim.kind, unknown.run)
         try:
             return run(claim, stop=slot.stop, watch=watch, grace_seconds=self._options.grace_seconds)
-        except BaseException as error:  # a job thread that ends is never replaced
+        except BaseException as error:  # or it would end the worker, and the jobs of its other threads
             logger.exception("runner failed id=%s attempt=%s", claim.id, claim.attempt)
             return Outcome(
                 ending=Ending.FAILED,
@@ -207,7 +219,10 @@ class Worker:
         if now - self._memory_reported < MEMORY_REPORT_SECONDS:
             return {}
         self._memory_reported = now
-        return {"rss_bytes": psutil.Process().memory_info().rss}
+        try:
+            return {"rss_bytes": psutil.Process().memory_info().rss}
+        except (OSError, psutil.Error):  # a task has used up the descriptors, which is no reason to lose its outcome
+            return {}
 
     def _send(self, **message: Any) -> None:
         if not self._channel.send(**message):

@@ -187,3 +187,24 @@ def test_the_result_names_a_death_that_nobody_saw(site: Site) -> None:
     assert len(set(workers)) == 2
     assert [attempt["error"] for attempt in site.attempts("j")] == ["its worker died: exit code 3"] * 2
     assert site.job("next")["state"] == "completed"
+
+
+def test_it_keeps_the_outcome_of_a_task_that_leaves_no_descriptor_free(site: Site) -> None:
+    _enqueue(site, leak=["leak_descriptors"], next=["add", 1])
+
+    _drain(site)
+
+    assert (site.job("leak")["state"], _returned(site, "leak")) == ("completed", "Too many open files")
+    assert site.job("next")["state"] == "completed"
+
+
+def test_it_replaces_a_worker_whose_job_thread_failed(site: Site) -> None:
+    _enqueue(site, spoil=["spoil_connection"], next=["add", 1])
+
+    supervisor = site.start_unready("--count", "1", "--drain")
+
+    assert supervisor.wait() == 0
+    assert (site.job("spoil")["state"], site.job("spoil")["error"]) == ("dead", "its worker died: exit code 1")
+    assert site.job("next")["state"] == "completed"
+    assert "a job thread failed" in supervisor.log()
+    assert "KeyError: 'AUTOCOMMIT'" in supervisor.log()

@@ -285,6 +285,26 @@ def eat_memory():
         held.append(bytearray(b"x" * (4 << 20)))
 
 
+leaked: list[int] = []
+
+
+@task
+def leak_descriptors():
+    """Open files until no more may be open, and keep them."""
+    try:
+        while True:
+            leaked.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.strerror
+
+
+@task
+def spoil_connection():
+    """Leave a connection that raises what no database does when it is looked after."""
+    connection.ensure_connection()
+    del connection.settings_dict["AUTOCOMMIT"]
+
+
 @task
 def start_process(seconds):
     """Leave a process behind, and wait."""
