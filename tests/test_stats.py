@@ -300,6 +300,25 @@ def test_it_does_not_count_on_supervisors_that_stop_or_are_silent(fields):
     assert read_status().health.verdict is Verdict.STALLED
 
 
+@pytest.mark.parametrize("paused_at", [None, NOW])
+def test_it_is_stalled_when_workers_died_with_jobs_and_nobody_is_there_to_take_them_back(paused_at):
+    Config.objects.create(queue="default", paused_at=paused_at)
+    make_job(state=State.PROCESSING, supervisor=make_supervisor(lost_at=NOW))
+    health = read_status().health
+    assert (health.verdict, health.is_healthy) == (Verdict.STALLED, False)
+    assert health.cause == "1 job was in the hands of a worker that died, and no worker is running"
+    assert health.remedy == "queuectl worker start"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"queues": ["mail"]}, {"stop_requested_at": NOW}, {"heartbeat_at": after(seconds=-30)}]
+)
+def test_it_is_running_while_a_living_supervisor_has_jobs_or_can_take_them_back(fields):
+    make_job(state=State.PROCESSING, supervisor=make_supervisor(lost_at=NOW))
+    make_living(**fields)
+    assert read_status().health.verdict is Verdict.RUNNING
+
+
 def test_it_is_stalled_when_a_job_waits_longer_than_it_may():
     make_living()
     make_job(run_at=after(seconds=-120))

@@ -49,7 +49,7 @@ class Columns:
     def state(self, row: Supervisor) -> SafeString:
         view = self.views[row.pk]
         badge = cells.badge(view.liveness, liveness_word(view.liveness))
-        is_asked = view.is_stopping and view.liveness in {Liveness.ALIVE, Liveness.LATE}
+        is_asked = view.is_stopping and view.is_living
         return format_html('{} <span class="qc-note">{}</span>', badge, _t("stopping")) if is_asked else badge
 
     @admin.display(description=_("queues"))

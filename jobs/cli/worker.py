@@ -130,7 +130,7 @@ def _list(options: Namespace, output: Output) -> int:
     now = clock.now()
     views = stats.supervisors(now=now)
     if not options.all:
-        views = [view for view in views if view.liveness in (Liveness.ALIVE, Liveness.LATE)]
+        views = [view for view in views if view.is_living]
     if options.json:
         output.json([view_json(view) for view in views])
         return 0

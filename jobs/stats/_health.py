@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from jobs import moments
 from jobs.states import State
-from jobs.stats._counts import Counts
+from jobs.stats._counts import CappedCount, Counts
 from jobs.stats._queues import Pause
 from jobs.stats._supervisors import SupervisorView, serving
 from jobs.stats._waits import Wait
@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     RUNNING = "running"  # there is work, and it is being done
     IDLE = "idle"  # there is nothing to do now
     PAUSED = "paused"  # all due work waits in paused queues, as someone wished
-    STALLED = "stalled"  # due work waits for a worker that does not come
+    STALLED = "stalled"  # work waits for a worker that does not come: due jobs, or those of a worker that died
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,12 @@ def judge(
         queue, wait = max(open_waits.items(), key=lambda item: item[1].seconds)
         if wait.seconds > max_wait_seconds:
             return _too_slow(queue, wait, max_wait_seconds)
-    if waits and not open_waits and not counts.total(State.PROCESSING):
+    processing = counts.total(State.PROCESSING)
+    if processing and not any(view.is_living for view in supervisors):
+        return _orphaned(processing)
+    if waits and not open_waits and not processing:
         return _paused(sorted(waits), paused)
-    if open_waits or counts.total(State.PROCESSING):
+    if open_waits or processing:
         return _running(counts)
     return _idle(counts, supervisors)
 
@@ -76,6 +79,13 @@ def _too_slow(queue: str, wait: Wait, max_wait_seconds: float) -> Health:
     limit = moments.rough(max_wait_seconds)
     cause = f"the oldest due job in {queue} has waited {moments.rough(wait.seconds)}, more than {limit}"
     return Health(verdict=Verdict.STALLED, cause=cause, remedy=f"queuectl worker start --queue {shlex.quote(queue)}")
+
+
+def _orphaned(processing: CappedCount) -> Health:
+    """Any living supervisor would take these jobs back within seconds, whichever queues it serves."""
+    jobs = "job was" if processing == CappedCount(1) else "jobs were"
+    cause = f"{processing} {jobs} in the hands of a worker that died, and no worker is running"
+    return Health(verdict=Verdict.STALLED, cause=cause, remedy="queuectl worker start")
 
 
 def _paused(queues: Sequence[str], paused: Mapping[str, Pause]) -> Health:

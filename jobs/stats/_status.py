@@ -7,7 +7,7 @@ from datetime import datetime
 from jobs.stats._counts import Counts
 from jobs.stats._health import Health, judge
 from jobs.stats._queues import QueueView, pauses, queues
-from jobs.stats._supervisors import Liveness, SupervisorView, supervisors
+from jobs.stats._supervisors import SupervisorView, supervisors
 from jobs.stats._waits import Wait, oldest_waits
 
 
@@ -29,7 +29,7 @@ class Status:
     @property
     def live_supervisors(self) -> list[SupervisorView]:
         """Those that run, heard from or late."""
-        return [view for view in self.supervisors if view.liveness in (Liveness.ALIVE, Liveness.LATE)]
+        return [view for view in self.supervisors if view.is_living]
 
 
 def status(*, counts: Counts, now: datetime, max_wait_seconds: float | None = None) -> Status:

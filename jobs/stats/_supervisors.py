@@ -54,6 +54,11 @@ class SupervisorView:
         return self.is_serving and (self.queues is None or queue in self.queues)
 
     @property
+    def is_living(self) -> bool:
+        """Whether its process can be presumed to run, heard from or late."""
+        return self.liveness in (Liveness.ALIVE, Liveness.LATE)
+
+    @property
     def is_serving(self) -> bool:
         """Whether it can be expected to claim jobs at all."""
         return self.liveness is Liveness.ALIVE and not self.is_stopping

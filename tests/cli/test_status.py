@@ -7,7 +7,7 @@ import pytest
 from jobs import queue
 from jobs.states import State
 from tests.cli.command import Terminal, ok, queuectl
-from tests.cli.test_worker import make_living
+from tests.cli.test_worker import make_dead, make_living
 from tests.clock import NOW
 from tests.factories import make_job, make_jobs
 from tests.faked_time import fake_time
@@ -57,6 +57,16 @@ def test_it_is_unhealthy_when_due_work_waits_for_nobody():
     make_job()
     assert queuectl("status", "--check").code == 3
     assert queuectl("status").code == 0
+
+
+def test_it_is_unhealthy_when_a_worker_died_with_a_job_and_none_is_running():
+    make_job(state=State.PROCESSING, supervisor=make_dead())
+    done = queuectl("status", "--check")
+    assert done.code == 3
+    assert done.out.splitlines()[:2] == [
+        "stalled  1 job was in the hands of a worker that died, and no worker is running",
+        "  try  queuectl worker start",
+    ]
 
 
 def test_it_is_unhealthy_when_a_job_waits_too_long():
