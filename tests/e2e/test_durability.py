@@ -53,6 +53,25 @@ def test_it_syncs_the_log_before_it_says_so(sqlite_site: Site) -> None:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_it_syncs_an_outcome_before_it_says_that_a_job_completed(sqlite_site: Site) -> None:
+    sqlite_site.enqueue({"id": "j", "command": "true"})
+    options = ["-ff", "-y", "-s", "200", "-e", "trace=fdatasync,fsync,pwrite64,write"]  # a file for each thread
+    options += ["-o", str(sqlite_site.home / "trace")]
+    command = ["strace", *options, *sqlite_site.command("worker", "start", "--drain")]
+
+    subprocess.run(command, cwd=CHECKOUT, env=sqlite_site.environment, check=True, capture_output=True)
+
+    traces = [trace.read_text() for trace in sqlite_site.home.glob("trace.*")]
+    (store,) = (trace for trace in traces if "job completed id=j " in trace)
+    before = store[: store.index("job completed id=j ")]
+    written = [found.start() for found in re.finditer(r"pwrite64\(\d+<[^>]*-wal>", before)]
+    synced = [found.start() for found in re.finditer(r"f(data)?sync\(\d+<[^>]*-wal>\) = 0", before)]
+    assert written
+    assert synced
+    assert written[-1] < synced[-1]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_it_does_not_say_enqueued_when_the_disk_refuses_to_sync(sqlite_site: Site) -> None:
     inject = [
         "strace",
