@@ -17,6 +17,7 @@ def test_it_tells_in_one_harmless_line_that_a_runner_failed(monkeypatch: pytest.
         raise RuntimeError("\x1b[2J\nno luck")
 
     monkeypatch.setitem(RUNNERS, "shell", fail)
+    monkeypatch.setattr(worker, "_let_go_of_connections", lambda: None)  # those of this process are the other tests'
     ours, theirs = socket.socketpair()
     with ours, theirs:
         working = worker.Worker(Channel(ours), worker.Options(thread_count=1, grace_seconds=1.0))
