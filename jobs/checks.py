@@ -16,8 +16,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import conf, named_commands, sql, sqlite_options
 from jobs.models import Job
+from jobs.sql import listening
 
 SQLITE_OLDEST = (3, 35, 0)  # the first with RETURNING, which the claim needs
+DSN_HINT = (
+    "Quote its values as in password='…', with a backslash before ' and \\; "
+    "in user and password of a URL write / : @ # ? % as %2F and so on."
+)
 OPTIONS_HINT = 'Use "OPTIONS": jobs.sqlite_options.options() for this database.'
 
 
@@ -26,6 +31,18 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     """Refuse a `JOBS` setting that the queue would trip over."""
     configured = getattr(settings, "JOBS", {})
     return [checks.Error(problem, id="jobs.E001") for problem in conf.problems(configured)]
+
+
+@checks.register(checks.Tags.compatibility)
+def check_listen_dsn(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Refuse a connection string that cannot be read, without repeating it: it holds a password."""
+    dsn = conf.listen_dsn()
+    try:
+        if dsn is None or listening.is_readable(dsn):
+            return []
+    except ImportError:  # without the driver nothing listens
+        return []
+    return [checks.Error(listening.UNREADABLE, hint=DSN_HINT, id="jobs.E011")]
 
 
 @checks.register(checks.Tags.compatibility)

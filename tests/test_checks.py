@@ -10,12 +10,28 @@ from django.core import checks
 from django.db import connections
 
 from jobs import sqlite_options
-from jobs.checks import check_database, check_settings
+from jobs.checks import check_database, check_listen_dsn, check_settings
 from tests.moving import house_in
 
 pytestmark = pytest.mark.django_db  # Django's own checks of JSON fields ask the database
 
 SOUND = sqlite_options.options()["init_command"]
+
+UNREADABLE_DSNS = (
+    "host=h password=se cret",
+    "host=h password='secret",
+    "mysql://user:secret@h/db",
+    "postgres://user:se%cret@h/db",
+    "postgres://user:se@cret@h/db",
+    "postgres://user:cret/x@h/db",
+)
+READABLE_DSNS = (
+    None,
+    r"host=h port=5432 password='it\'s a \\ secret'",
+    "host=h1,h2 port=5432,5433 dbname=db",
+    "postgres://user:se%40cret@h:5432/db?sslmode=require",
+    "host=@socket dbname=db",
+)
 
 
 @pytest.fixture
@@ -68,6 +84,23 @@ def test_it_names_what_is_wrong_with_the_setting(settings, jobs, words):
 
     assert ids(messages) == ["jobs.E001"]
     assert str(messages[0].msg).startswith(words)
+
+
+@pytest.mark.parametrize("dsn", UNREADABLE_DSNS)
+def test_it_refuses_a_listen_dsn_that_cannot_be_read_and_does_not_repeat_it(settings, dsn):
+    settings.JOBS = {"LISTEN_DSN": dsn}
+
+    (message,) = check_listen_dsn(app_configs=None)
+
+    assert message.id == "jobs.E011"
+    assert "cret" not in str(message)
+
+
+@pytest.mark.parametrize("dsn", READABLE_DSNS)
+def test_it_takes_a_listen_dsn_as_libpq_does(settings, dsn):
+    settings.JOBS = {} if dsn is None else {"LISTEN_DSN": dsn}
+
+    assert check_listen_dsn(app_configs=None) == []
 
 
 def test_it_refuses_a_database_that_cannot_hold_the_queue(monkeypatch):

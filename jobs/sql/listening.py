@@ -5,6 +5,7 @@ the listener sends itself one when it starts and now and then, and polls while i
 """
 
 import logging
+import re
 import secrets
 import select
 import time
@@ -27,6 +28,8 @@ REOPEN_SECONDS = 5.0
 ALERT_SECONDS = 0.025  # of looks after news: who announces is silent about the next 0.02 s (`jobs.queue`)
 LOOK_SECONDS = 0.005  # between two such looks
 LISTENING_SECONDS = 1.0  # between two looks while the line is good
+
+UNREADABLE = 'JOBS["LISTEN_DSN"] is no connection string that libpq can read.'
 
 # For libpq: a server that is gone is noticed within seconds, also while nothing is asked of it.
 PATIENCE = {
@@ -121,15 +124,21 @@ class Listener:
         """Return a connection that listens."""
         import psycopg  # noqa: PLC0415 - a project on another database need not have it
 
-        dsn = conf.listen_dsn()
-        parameters = self._main.get_connection_params() if dsn is None else {"conninfo": dsn, **PATIENCE}
-        line = psycopg.connect(**parameters, autocommit=True)
+        line = psycopg.connect(**self._parameters(), autocommit=True)
         try:
             _execute(line, f"LISTEN {CHANNEL}", seconds=ANSWER_SECONDS)
         except BaseException:
             line.close()
             raise
         return line
+
+    def _parameters(self) -> dict[str, Any]:
+        dsn = conf.listen_dsn()
+        if dsn is None:
+            return self._main.get_connection_params()
+        if not is_readable(dsn):  # libpq's own message would repeat a part of the password
+            raise ValueError(UNREADABLE)
+        return {"conninfo": dsn, **PATIENCE}
 
     def _send_probe(self, now: float) -> None:
         self._probe, self._probed_at = f"{PROBE_PREFIX}{secrets.token_hex(8)}", now
@@ -156,6 +165,21 @@ class Listener:
 
     def close(self) -> None:
         self._hang_up()
+
+
+def is_readable(dsn: str) -> bool:
+    """Return whether libpq can read a connection string, without taking a part of a password for the host or the port.
+
+    In a URL it would, if the password holds an @ or a / that is not escaped; it says then which host it did not find.
+    """
+    from psycopg import ProgrammingError, conninfo  # noqa: PLC0415 - see above
+
+    try:
+        parts = conninfo.conninfo_to_dict(dsn)
+    except ProgrammingError:
+        return False
+    host, port = str(parts.get("host", "")), str(parts.get("port", ""))
+    return "@" not in host[1:] and re.fullmatch(r"[\d, ]*", port) is not None  # a socket's name may begin with an @
 
 
 def _execute(line: Any, statement: str, *, seconds: float) -> None:

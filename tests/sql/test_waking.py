@@ -1,5 +1,7 @@
 """When a supervisor that waits looks for work."""
 
+import logging
+
 import pytest
 
 from jobs.sql import listening, sqlite, waking
@@ -184,6 +186,17 @@ def test_a_listener_that_does_not_hear_itself_goes_on_polling_and_says_so_once(t
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
     assert "LISTEN_DSN" in caplog.text
     assert all(line.is_closed for line in listener.lines[:-1])
+
+
+def test_a_listener_repeats_no_part_of_a_connection_string_that_it_cannot_read(pending: Pending, caplog, settings):
+    pytest.importorskip("psycopg")
+    settings.JOBS = {"LISTEN_DSN": "host=h password=se cret"}
+    caplog.set_level(logging.INFO, logger="jobs.supervisor")
+
+    listening.Listener(None, pending)  # type: ignore[arg-type]
+
+    assert "cannot listen, polling instead: JOBS" in caplog.text
+    assert "cret" not in caplog.text
 
 
 def test_a_listener_notices_a_line_that_went_dead_without_a_word(time: Time, pending: Pending):
