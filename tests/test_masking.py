@@ -10,7 +10,7 @@ from jobs.masking import MASK, masked
 @pytest.mark.parametrize(
     "name",
     ["API_TOKEN", "api", "AUTH", "Authorization", "SECRET_KEY", "password", "PGPASSWORD", "SENTRY_DSN", "private",
-     "aws_access_key_id", "signature", "credentials", "passphrase"],
+     "MYSQL_PWD", "pwd", "Cookie", "SESSION_JWT", "aws_access_key_id", "signature", "credentials", "passphrase"],
 )  # fmt: skip
 def test_it_hides_a_value_under_a_name_that_sounds_secret(name):
     assert masked({name: "hush"}) == {name: MASK}
@@ -38,12 +38,36 @@ def test_it_shows_that_a_secret_is_not_set(empty):
         ("postgres://me:hush@db:5432/x", f"postgres://me:{MASK}@db:5432/x"),
         ("see https://:hush@host/ and redis://u:hush@h", f"see https://:{MASK}@host/ and redis://u:{MASK}@h"),
         ("https://example.com:8000/a@b", "https://example.com:8000/a@b"),
-        ("http://me@host/x", "http://me@host/x"),
+        ("https://example.com/@user", "https://example.com/@user"),
+        ("postgres://me:hu@sh@db/x", f"postgres://me:{MASK}@db/x"),
+        ("postgres://me:hu/sh@db/x", f"postgres://me:{MASK}@db/x"),
+        ("postgres://me:12/sh@db/x", f"postgres://me:{MASK}@db/x"),
+        ("https://gh_hush@github.com/x", f"https://{MASK}@github.com/x"),
+        ("https://a.example/,https://u:hush@host/", f"https://a.example/,https://u:{MASK}@host/"),
     ],
 )
-def test_it_hides_a_password_inside_a_url(url, shown):
+def test_it_hides_what_may_be_a_password_or_a_token_inside_a_url(url, shown):
     assert masked({"DATABASE": url}) == {"DATABASE": shown}
     assert masked([url]) == [shown]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql:///db?user=me&password=hush", f"postgresql:///db?user=me&password={MASK}"),
+        ("see /back?API_key=h?u#sh&n=1 there", f"see /back?API_key={MASK}&n=1 there"),
+        ("/login?next=/x?token=hush", f"/login?next=/x?token={MASK}"),
+        ("https://host/#access_token=hush", f"https://host/#access_token={MASK}"),
+        ("/find?q=token&page=2", "/find?q=token&page=2"),
+    ],
+)
+def test_it_hides_a_parameter_of_a_url_whose_name_sounds_secret(url, shown):
+    assert masked([url]) == [shown]
+
+
+def test_it_takes_no_longer_for_a_text_that_is_made_to_take_long():
+    for piece in ("@://a:", "?key=", "?a=?", "://a"):
+        masked(piece * 50_000)  # minutes, if each piece were a reason to read to the end
 
 
 def test_it_changes_nothing_in_place():

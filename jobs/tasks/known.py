@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
-from jobs import new_job
+from jobs import masking, new_job
 from jobs.errors import InvalidInput
 from jobs.tasks import api, loading
 from jobs.tasks.job_task import JobTask
@@ -71,11 +71,27 @@ def _at(path: str) -> Iterator[tuple[str, api.AnyTask]]:
 
 
 def signature(task: api.AnyTask) -> str:
-    """Return the name of a task and what it takes, as Python writes it: without the context, which it is given."""
+    """Return the name of a task and what it takes, as Python writes it.
+
+    That is without the context, which it is given, and without defaults that may be secret: who may enqueue it is shown
+    them, and need not see the code.
+    """
     taken = inspect.signature(task.func)
-    if task.takes_context:
-        taken = taken.replace(parameters=list(taken.parameters.values())[1:])
-    return f"{task.name}{taken}"
+    parameters = list(taken.parameters.values())[int(task.takes_context) :]
+    return f"{task.name}{taken.replace(parameters=[_as_shown(parameter) for parameter in parameters])}"
+
+
+def _as_shown(parameter: inspect.Parameter) -> inspect.Parameter:
+    if masking.is_secret(parameter.name, parameter.default) and parameter.default is not inspect.Parameter.empty:
+        return parameter.replace(default=_Hidden())
+    return parameter.replace(default=masking.masked(parameter.default))
+
+
+class _Hidden:
+    """Stands for a default that is not shown."""
+
+    def __repr__(self) -> str:
+        return "…"
 
 
 def summary(task: api.AnyTask) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from jobs import new_job
 from jobs.errors import InvalidInput
 from jobs.new_job import NewJob
-from jobs.tasks import api, job_task, loading
+from jobs.tasks import api, job_task, known, loading
 
 
 def new_job_of(fields: Mapping[str, Any], *, now: datetime) -> NewJob:
@@ -36,11 +36,10 @@ def _task(path: str) -> api.AnyTask:
 
 
 def _refuse_misfit(task: api.AnyTask, args: list[Any], kwargs: Mapping[str, Any]) -> None:
-    signature = inspect.signature(task.func)
     try:
-        signature.bind(*([None] if task.takes_context else []), *args, **kwargs)
+        inspect.signature(task.func).bind(*([None] if task.takes_context else []), *args, **kwargs)
     except TypeError as error:
-        raise InvalidInput("args", f"do not fit {task.name}{signature}: {error}") from None
+        raise InvalidInput("args", f"do not fit {known.signature(task)}: {error}") from None
 
 
 def _refuse_queue(task: api.AnyTask, queue: str) -> None:

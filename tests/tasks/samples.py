@@ -30,6 +30,11 @@ async def add_async(a, b=0):
 
 
 @task
+def sync(order, api_key="sk_hush", token=None, url="redis://:hush@host"):
+    pass
+
+
+@task
 def fail(message="no luck"):
     raise ValueError(message)
 

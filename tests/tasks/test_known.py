@@ -76,6 +76,11 @@ def test_it_says_which_module_cannot_be_imported_and_goes_on(monkeypatch):
 def test_it_writes_what_a_task_takes_without_the_context():
     assert known.signature(shop.send_receipt) == "send_receipt(order_id: int, *, copy_to: str | None = None)"
     assert known.signature(samples.add) == "add(a, b=0)"
+    assert known.signature(samples.tell) == "tell()"
+
+
+def test_it_hides_defaults_that_may_be_secret():
+    assert known.signature(samples.sync) == "sync(order, api_key=…, token=None, url='redis://:********@host')"
 
 
 def test_it_tells_the_first_line_of_what_a_task_says_of_itself():

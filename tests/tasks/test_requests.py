@@ -89,6 +89,13 @@ def test_it_refuses_arguments_that_do_not_fit(wrong: dict[str, Any]):
         _asked(**wrong)
 
 
+def test_its_refusal_repeats_no_default_that_may_be_secret():
+    with pytest.raises(InvalidInput, match="do not fit sync") as refusal:
+        _asked("tests.tasks.samples.sync")
+
+    assert "hush" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("wrong", [{"command": "true"}, {"cwd": "/"}, {"nonsense": 1}, {"args": 5}, {"kwargs": []}])
 def test_it_refuses_what_does_not_go_with_a_task(wrong: dict[str, Any]):
     with pytest.raises(InvalidInput):
