@@ -155,6 +155,16 @@ class Outcome(NamedTuple):
         finished_at = now - timedelta(seconds=instant - self.ended)
         return self._replace(started_at=finished_at - timedelta(seconds=self.run_seconds), finished_at=finished_at)
 
+    def bare(self) -> Self:
+        """Return it without the texts that could not be stored."""
+        return self._replace(
+            error="its outcome could not be stored whole",
+            exception_class=None,
+            traceback=None,
+            return_value=None,
+            output=Output(),
+        )
+
     def to_wire(self) -> list[Any]:
         return [self.ending, self.started_at.timestamp(), self.finished_at.timestamp(), *self[3:]]
 

@@ -13,7 +13,7 @@ from django.db import Error, connections
 from jobs import clock, conf, queue, schema, sql
 from jobs.database import atomic, connection
 from jobs.errors import DatabaseUnavailable
-from jobs.outcome import Claim, Outcome, Output
+from jobs.outcome import Claim
 from jobs.sql.lifeline import Deadline, Lifeline
 from jobs.sql.waking import DatabaseReplacedError, Waker
 from jobs.states import Ending, State
@@ -384,7 +384,7 @@ class Store(threading.Thread):
         """
         ended = self._storing
         if self._suspects and ended and ended[0].outcome is not None:
-            self._desk.replace_first_ended(ended[0]._replace(outcome=_bare(ended[0].outcome)))
+            self._desk.replace_first_ended(ended[0]._replace(outcome=ended[0].outcome.bare()))
         self._suspects = self._suspects or len(ended)
 
     def _give_up(self, reason: Exception) -> None:
@@ -410,14 +410,3 @@ def _by_the_queue_clock(ended: list[queue.Ended], *, now: datetime, instant: flo
         end if end.outcome is None else end._replace(outcome=end.outcome.by_queue_clock(now=now, instant=instant))
         for end in ended
     ]
-
-
-def _bare(outcome: Outcome) -> Outcome:
-    """Return an outcome without the texts that could not be stored."""
-    return outcome._replace(
-        error="its outcome could not be stored whole",
-        exception_class=None,
-        traceback=None,
-        return_value=None,
-        output=Output(),
-    )
