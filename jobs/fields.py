@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # the classes that the stubs make generic are not so when the
 else:
     _CharField, _TextField = models.CharField, models.TextField
 
+UNREADABLE = "(no JSON)"  # no job has a text for its environment: its signature does not match
+
 # Bytes are compared, as SQLite does anyway: `Job1`, `job1` and `job1 ` are three names.
 EXACT_COLLATIONS = {"postgresql": "C", "mysql": "utf8mb4_nopad_bin"}
 
@@ -27,6 +29,28 @@ class NameField(_CharField):
         if connection.vendor == "postgresql":
             return f"character varying({self.max_length})"
         return super().db_type(connection) or ""
+
+
+class _AnyContent:
+    """Reads as text what is none: SQLite keeps bytes in any column, if somebody puts them there."""
+
+    def from_db_value(self, value: Any, *_: object) -> Any:
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()  # type: ignore[misc]
+        return name, f"django.db.models.{self.get_internal_type()}", args, kwargs  # type: ignore[attr-defined]
+
+
+if TYPE_CHECKING:
+    AnyCharField, AnyTextField = models.CharField, models.TextField
+else:
+
+    class AnyCharField(_AnyContent, models.CharField):
+        """A short text, whatever the column holds. To migrations it is Django's own."""
+
+    class AnyTextField(_AnyContent, models.TextField):
+        """A text, whatever the column holds. To migrations it is Django's own."""
 
 
 def json_text(value: Any) -> str | None:
@@ -50,7 +74,12 @@ class JSONTextField(_TextField):
         return json_text(value)
 
     def from_db_value(self, value: str | None, *_: object) -> Any:
-        return None if value is None else json.loads(value)
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):  # written by hand; one such row must not end all who meet it
+            return UNREADABLE
 
     def to_python(self, value: Any) -> Any:
         return value

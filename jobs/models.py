@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from jobs.fields import JSONTextField, NameField
+from jobs.fields import AnyCharField, AnyTextField, JSONTextField, NameField
 from jobs.indexes import StateIndex
 from jobs.new_job import NAME_MAX_CHARACTERS
 from jobs.outcome import AttemptSummary
@@ -78,12 +78,12 @@ class Job(models.Model):
     priority = models.SmallIntegerField(default=0)  # -100 to 100, larger runs sooner
 
     # What is executed. Never edited: shell fields are signed.
-    command = models.TextField(null=True)  # for a shell job: what /bin/sh gets, or the words quoted as a shell would
+    command = AnyTextField(null=True)  # for a shell job: what /bin/sh gets, or the words quoted as a shell would
     uses_shell = models.BooleanField(default=True)
-    cwd = models.TextField(null=True)
+    cwd = AnyTextField(null=True)
     env = JSONTextField(null=True)
     signature = models.CharField(max_length=128, null=True)
-    task = models.CharField(max_length=255, null=True)
+    task = AnyCharField(max_length=255, null=True)
     args = JSONTextField(null=True)
     kwargs = JSONTextField(null=True)
     backend = models.CharField(max_length=64, null=True)  # the alias in TASKS that a task was enqueued with
@@ -109,7 +109,7 @@ class Job(models.Model):
     # How the latest attempt ended.
     outcome = models.CharField(max_length=16, choices=Ending.choices, null=True)
     exit_code = models.IntegerField(null=True)
-    error = models.TextField(null=True)
+    error = AnyTextField(null=True)
     return_value = JSONTextField(null=True)  # of a task that completed
 
     class Meta:

@@ -66,8 +66,12 @@ def is_genuine_task(job: Signed) -> bool:
 
 def is_genuine(job: Signed) -> bool:
     """Return whether a shell job is as it was enqueued."""
+    try:
+        env = job.env
+    except ValueError:  # a claim's that is no JSON: nobody signed that
+        return False
     return verify(
-        id=job.id, command=job.command, uses_shell=job.uses_shell, cwd=job.cwd, env=job.env, signature=job.signature
+        id=job.id, command=job.command, uses_shell=job.uses_shell, cwd=job.cwd, env=env, signature=job.signature
     )
 
 

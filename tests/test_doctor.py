@@ -1,9 +1,11 @@
 """What `doctor` finds."""
 
 import pytest
+from django.db.models.expressions import RawSQL
 
-from jobs import queue, sql, sqlite_options, stats
+from jobs import queue, signing, sql, sqlite_options, stats
 from jobs.database import connection
+from jobs.models import Job
 from jobs.stats import _place, doctor
 from tests.clock import NOW, after
 from tests.factories import make_job
@@ -30,6 +32,14 @@ def test_it_finds_a_paused_queue_with_its_owner():
     (found,) = [each for each in doctor.examine(now=NOW) if each.check == "queues" and each.remedy]
     assert found.text == "a'b is paused by anna (admin) since 2026-01-02 03:04:05 UTC: moving"
     assert found.remedy == """queuectl queue resume 'a'"'"'b'"""
+
+
+def test_it_finds_a_job_whose_environment_somebody_wrote_by_hand():
+    make_job(signature=signing.sign(id="job1", command="true", uses_shell=True, cwd=None, env=None))
+    Job.objects.update(env=RawSQL("%s", ["{"]))
+    (found,) = [each for each in doctor.examine(now=NOW) if each.check == "signatures"]
+    assert found.level is stats.Level.ERROR
+    assert found.text == "1 of the next 1 job will not run, for lack of a valid signature: job1"
 
 
 def test_it_finds_workers_that_are_silent_or_died_with_jobs():

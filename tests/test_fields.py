@@ -1,8 +1,12 @@
 """Columns that mean the same on every database."""
 
+from typing import Any
+
 import pytest
+from django.db.models.expressions import RawSQL
 
 from jobs.database import connection
+from jobs.fields import UNREADABLE
 from jobs.models import Job
 from tests.factories import make_job, make_jobs
 
@@ -55,3 +59,21 @@ def test_nothing_is_indexed_that_nobody_reads():
     indexes = {name for name, constraint in found.items() if constraint["index"] and not constraint["foreign_key"]}
     named = {index.name for index in Job._meta.indexes}
     assert {name for name in indexes if not found[name]["primary_key"]} == named
+
+
+@pytest.mark.parametrize("text", ["{", "", "nonsense", "[" * 100_000])
+def test_what_is_no_json_is_told_from_what_is(text):
+    make_job(env={"A": "1"})
+    Job.objects.update(env=RawSQL("%s", [text]))
+
+    assert Job.objects.get().env == UNREADABLE
+
+
+@pytest.mark.parametrize("name", ["command", "cwd", "task", "error"])
+def test_bytes_that_only_sqlite_keeps_are_read_as_text(name):
+    field: Any = Job._meta.get_field(name)
+
+    assert field.from_db_value(b"a\xff", None, connection) == "a\ufffd"
+    assert field.from_db_value("é", None, connection) == "é"
+    assert field.from_db_value(None, None, connection) is None
+    assert field.deconstruct()[1] == f"django.db.models.{field.get_internal_type()}"

@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 
 from jobs import signing
+from tests.factories import make_claim
 
 JOB: dict[str, Any] = {"id": "job1", "command": "echo é", "uses_shell": True, "cwd": "/", "env": {"B": "2", "A": "1"}}
 
@@ -43,6 +44,13 @@ def test_it_notices_every_change(change: dict[str, Any]):
 @pytest.mark.parametrize("signature", [None, "", ":", "a:b", "é", "x" * 128])
 def test_it_refuses_what_is_no_signature(signature: str | None):
     assert not signing.verify(**JOB, signature=signature)
+
+
+def test_it_refuses_a_claim_whose_environment_is_no_json():
+    claim = make_claim(signature=signing.sign(id="job1", command="true", uses_shell=True, cwd=None, env=None))
+
+    assert signing.is_genuine(claim)
+    assert not signing.is_genuine(claim._replace(env_json="{"))
 
 
 def test_it_follows_the_secret_key():

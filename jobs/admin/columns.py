@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs import queue
 from jobs.admin import cells
 from jobs.admin.printable import printable
+from jobs.fields import AnyCharField
 from jobs.models import Job
 from jobs.states import DEFERRED, FINAL, Kind, State
 
@@ -40,7 +41,9 @@ else:
 
 def listed(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """Return the same jobs without their large columns."""
-    starts = {f"{name}_start": Substr(name, 1, START_CHARACTERS) for name in ("command", "error")}
+    starts = {
+        f"{name}_start": Substr(name, 1, START_CHARACTERS, output_field=AnyCharField()) for name in ("command", "error")
+    }
     return jobs.defer(*LARGE).annotate(**starts)
 
 

@@ -238,7 +238,9 @@ def _json(value: Any) -> str:
     return printable(json.dumps(masking.masked(value), indent=2, ensure_ascii=False))
 
 
-def _environment(env: Mapping[str, Any]) -> str:
+def _environment(env: Any) -> str:
+    if not isinstance(env, Mapping):  # only a row written by hand has one
+        return _json(env)
     return "\n".join(f"{printable(str(name))}={printable(str(value))}" for name, value in sorted(env.items()))
 
 

@@ -3,7 +3,7 @@
 import json
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -88,9 +88,7 @@ def _facts(job: Job, policies: queue.Policies, now: datetime) -> Iterator[tuple[
 def _what(job: Job) -> Iterator[tuple[str, str]]:
     if job.task:
         yield "task", job.task
-        arguments_shown = [_as_json(value) for value in masking.masked(job.args or [])]
-        named = masking.masked(job.kwargs or {})
-        arguments_shown += [f"{name}={_as_json(value)}" for name, value in named.items()]
+        arguments_shown = [*_values(job.args), *_pairs(job.kwargs, _as_json)]
         yield "arguments", ", ".join(arguments_shown) or "none"
         return
     yield "command", job.command or ""
@@ -98,7 +96,20 @@ def _what(job: Job) -> Iterator[tuple[str, str]]:
     if job.cwd:
         yield "in", job.cwd
     if job.env:
-        yield "env", " ".join(f"{name}={shlex.quote(str(text))}" for name, text in masking.masked(job.env).items())
+        yield "env", " ".join(_pairs(job.env, lambda text: shlex.quote(str(text))))
+
+
+def _values(values: Any) -> list[str]:
+    masked = masking.masked(values or [])
+    return [_as_json(value) for value in masked] if isinstance(masked, list) else [_as_json(masked)]
+
+
+def _pairs(values: Any, shown: Callable[[Any], str]) -> list[str]:
+    """Return named values, secrets masked; and as it stands what has no names, as only a row written by hand can."""
+    masked = masking.masked(values or {})
+    if not isinstance(masked, Mapping):
+        return [_as_json(masked)]
+    return [f"{name}={shown(value)}" for name, value in masked.items()]
 
 
 def _as_json(value: Any) -> str:

@@ -324,7 +324,7 @@ class Control:
             if handle is None or space < 1:
                 break
             share = -(-len(self._buffer) // len(ready))
-            handle.hand_over([self._buffer.popleft() for _ in range(min(space, share))])
+            self._desk.put_ended(handle.hand_over([self._buffer.popleft() for _ in range(min(space, share))]))
         if self._buffer and time.monotonic() - self._buffered_since > IDLE_CLAIM_SECONDS:
             self._release(list(self._buffer))
 

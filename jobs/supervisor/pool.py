@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from jobs.channel import Channel
-from jobs.outcome import Claim, Outcome, Output
+from jobs.outcome import Advice, Claim, Outcome, Output
 from jobs.queue import Ended
 from jobs.states import Ending, Kind
 from jobs.supervisor.desk import Key, Running
@@ -65,12 +65,19 @@ class Handle:
     def note_ready(self, pid: int) -> None:
         self.pid = pid
 
-    def hand_over(self, claims: list[Claim]) -> None:
+    def hand_over(self, claims: list[Claim]) -> list[Ended]:
+        """Hand claims to the worker. Return the ends of those that no message can hold: seldom any."""
+        try:
+            self.channel.send(run=[claim.to_wire() for claim in claims])
+        except (TypeError, ValueError) as error:
+            if len(claims) > 1:
+                return [end for claim in claims for end in self.hand_over([claim])]
+            return [Ended(claim=claims[0], outcome=_never_run(error))]
         for claim in claims:
             self.held[claim.key] = Held(claim)
         self.is_recalled = False
         self.note_starts()
-        self.channel.send(run=[claim.to_wire() for claim in claims])
+        return []
 
     def take_back(self, key: Key) -> Held | None:
         """Forget a claim that ended or was returned; return it. None: it is not ours any more.
@@ -197,3 +204,17 @@ class Handle:
         """Return what the supervisor's row says about this worker."""
         ids = [held.claim.id for held in self.running()]
         return {"pid": self.pid, "jobs": ids, "rss_bytes": self.rss_bytes, "ended": self.ended_count}
+
+
+def _never_run(error: Exception) -> Outcome:
+    """Return the end of a claim whose row somebody wrote by hand: SQLite keeps bytes where a text belongs."""
+    now = datetime.now(UTC)
+    return Outcome(
+        ending=Ending.FAILED,
+        advice=Advice.NEVER,
+        started_at=now,
+        finished_at=now,
+        run_seconds=0.0,
+        ended=time.monotonic(),
+        error=f"its row holds what no job can: {error}",
+    )

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models.expressions import RawSQL
 from django.test import Client
 from django.utils import timezone
 
-from jobs.models import Attempt, Config
+from jobs.models import Attempt, Config, Job
 from jobs.states import Kind, State
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import get, make_rows, text_of
@@ -34,6 +35,17 @@ def make_attempts(job_id: str, number: int) -> None:
         )
         for n in range(1, number + 1)
     )
+
+
+@pytest.mark.parametrize(("text", "shown"), [("{", "(no JSON)"), ("[1]", "1\n]"), ("5", "5")])
+def test_it_shows_a_row_that_somebody_wrote_by_hand(superuser: Client, text, shown):
+    make_job()
+    make_job(id="task1", kind=Kind.TASK, command=None, task="a.b")
+    Job.objects.update(env=RawSQL("%s", [text]), args=RawSQL("%s", [text]), kwargs=RawSQL("%s", [text]))
+
+    for id_ in ("job1", "task1"):
+        assert shown in text_of(get(superuser, f"job/{id_}/change/"))
+    assert "job1" in text_of(get(superuser, "job/"))
 
 
 def test_it_hides_what_sounds_secret(superuser: Client):

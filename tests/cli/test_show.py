@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from django.db.models.expressions import RawSQL
 
 from jobs import clock
-from jobs.models import Attempt
+from jobs.models import Attempt, Job
 from jobs.states import Kind, State
 from tests.cli.command import Terminal, ok, queuectl, refused
 from tests.clock import NOW, after
@@ -101,6 +102,18 @@ def test_it_lets_nothing_stored_command_the_terminal():
     for words in (["show", "job1"], ["list"], ["dlq", "list"], ["logs", "job1"], ["doctor", "job1"]):
         text = queuectl(*words, "--no-color", stdout=Terminal()).out
         assert not {"\x1b", "\x9b", "\x07", "\b", "\r", "\u202e"} & set(text)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("{", '"(no JSON)"'), ("[1]", "[1]"), ("5", "5")])
+def test_it_shows_a_row_that_somebody_wrote_by_hand(text, shown):
+    make_job()
+    make_job(id="task1", kind=Kind.TASK, command=None, task="a.b")
+    Job.objects.update(env=RawSQL("%s", [text]), args=RawSQL("%s", [text]), kwargs=RawSQL("%s", [text]))
+
+    assert f"  env         {shown}\n" in ok("show", "job1")
+    assert shown in ok("show", "task1")
+    assert json.loads(ok("show", "task1", "--json"))["id"] == "task1"
+    assert ok("list")
 
 
 def test_it_refuses_an_id_that_is_not_there():
