@@ -31,6 +31,7 @@ from jobs.states import Ending
 logger = logging.getLogger("jobs.worker")
 
 MEMORY_REPORT_SECONDS = 1.0  # reading it costs 20 µs
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Options:
 def main(end: socket.socket, options: Options) -> None:
     """Run a worker until its supervisor lets it go. The target of the worker's process."""
     leave_signals_to_the_supervisor()
+    give_forks_their_signals_back()
     os.setsid()  # what a task starts is found by its session, and ended with the worker
     processes.become_subreaper()
     recording.install()
@@ -55,8 +57,26 @@ def leave_signals_to_the_supervisor() -> None:
 
     A handler that does nothing, because SIG_IGN would be inherited by every command, and TERM could not end one.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: None)
+
+
+def give_forks_their_signals_back() -> None:
+    """Let these signals end what a task forks: a pool of `multiprocessing` terminates its processes and waits for that.
+
+    They are held back meanwhile: one that came before the fork has begun to run would meet the handler, and be lost.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS),
+        after_in_child=_obey_signals,
+    )
+
+
+def _obey_signals() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 class Slot:

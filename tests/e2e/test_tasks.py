@@ -208,3 +208,11 @@ def test_it_replaces_a_worker_whose_job_thread_failed(site: Site) -> None:
     assert site.job("next")["state"] == "completed"
     assert "a job thread failed" in supervisor.log()
     assert "KeyError: 'AUTOCOMMIT'" in supervisor.log()
+
+
+def test_a_task_can_terminate_what_it_forked(site: Site) -> None:
+    _enqueue(site, j={"task": "fail_with_a_pool", "args": [20], "timeout": 30})
+
+    _drain(site)
+
+    assert (site.job("j")["outcome"], site.job("j")["error"]) == ("failed", "ValueError: no luck")

@@ -1,8 +1,10 @@
 """Tasks for tests, as a project would write them; workers import them, too."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -288,6 +290,15 @@ def eat_memory():
     held = []
     while True:
         held.append(bytearray(b"x" * (4 << 20)))
+
+
+@task
+def fail_with_a_pool(count):
+    """Raise while processes forked here wait for work; each pool terminates its own, and waits for them."""
+    for _ in range(count):
+        with contextlib.suppress(LookupError), multiprocessing.get_context("fork").Pool(2):
+            raise LookupError
+    raise ValueError("no luck")
 
 
 leaked: list[int] = []
