@@ -196,21 +196,27 @@ def _roots(command: int) -> list[int]:
 
 
 def _living_orphans() -> list[int]:
-    """Return the children of this process that it did not start itself; reap the dead ones.
+    """Return the orphans that came to this process; reap the dead, and then look again: they may have forked before.
 
     What a shell job starts is never in the session of the worker. What is there, a task started for itself.
     """
     own_session = os.getsid(0)
-    return _living_children(lambda pid: pid not in _commands and _session(pid) != own_session)
-
-
-def _living_children(is_wanted: Callable[[int], bool]) -> list[int]:
-    """Return some of the children; reap the dead among them, and then look again: they may have forked before."""
     while True:
-        wanted = [pid for pid in _children(os.getpid()) if is_wanted(pid)]
-        living = [pid for pid in wanted if not _is_gone(pid)]
-        if len(living) == len(wanted):
+        orphans = [pid for pid in _adopted() if pid not in _commands and _session(pid) != own_session]
+        living = [pid for pid in orphans if not _is_gone(pid)]
+        if len(living) == len(orphans):
             return living
+
+
+def _adopted() -> list[int]:
+    """Return the children that the main thread has: the kernel gives it the orphans.
+
+    Any other thread has those that it started, and a task waits for its own: reaped or killed by the shell job beside
+    it, its failure would look like a success.
+    """
+    if not _kernel_lists_children():
+        return _children_by_psutil(os.getpid())
+    return _children_of_thread(os.getpid(), os.getpid())
 
 
 def _owner(orphan: int) -> int | None:
@@ -257,8 +263,12 @@ def _children(pid: int) -> list[int]:
         return _children_by_psutil(pid)
     found: list[int] = []
     for thread in _names(f"/proc/{pid}/task"):
-        found.extend(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
+        found.extend(_children_of_thread(pid, thread))
     return found
+
+
+def _children_of_thread(pid: int, thread: int | str) -> list[int]:
+    return list(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
 
 
 @functools.cache

@@ -245,6 +245,26 @@ def test_it_leaves_alone_what_this_process_started_for_itself():
     assert result.stdout == b"0\nNone\n"
 
 
+# Stands in for a task: a job thread that waits for processes with sessions of their own, beside a shell job.
+WAITING = """
+import os, signal, subprocess, threading
+from jobs import processes
+def wait(command):
+    child = subprocess.Popen(["sh", "-c", command], start_new_session=True)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    processes.reap_orphans()
+    print(child.wait(), processes.signal_tree(2**22 + 1, signal.SIGKILL))
+for command in ("exit 3", "kill -TERM $$"):
+    threading.Thread(target=wait, args=[command]).start()
+"""
+
+
+def test_it_leaves_to_a_job_thread_what_that_has_started():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", WAITING], env=environment, capture_output=True, check=True)
+    assert sorted(result.stdout.splitlines()) == [b"-15 0", b"3 0"]
+
+
 def test_it_finds_children_where_the_kernel_does_not_list_them(
     child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ):

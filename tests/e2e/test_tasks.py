@@ -216,3 +216,18 @@ def test_a_task_can_terminate_what_it_forked(site: Site) -> None:
     _drain(site)
 
     assert (site.job("j")["outcome"], site.job("j")["error"]) == ("failed", "ValueError: no luck")
+
+
+def test_it_leaves_the_processes_of_a_task_alone_beside_a_shell_job(site: Site, tmp_path: Path) -> None:
+    up, go = tmp_path / "up", tmp_path / "go"
+    waits = f"touch {up}; while ! test -e {go}; do sleep 0.01; done; exit 3"
+    site.start("--count", "1", "--threads", "2")
+    _enqueue(site, task={"task": "wait_for_process", "args": [waits]})
+    wait_until(up.exists)
+
+    site.enqueue({"id": "shell", "command": "setsid sleep 600 &"})
+    site.wait_for_state("shell", "completed")
+    go.touch()
+    site.wait_for_state("task", "completed")
+
+    assert _returned(site, "task") == 3

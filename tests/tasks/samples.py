@@ -301,6 +301,12 @@ def fail_with_a_pool(count):
     raise ValueError("no luck")
 
 
+@task
+def wait_for_process(command):
+    """Wait for a process with a session of its own, and return its exit code."""
+    return subprocess.Popen(["sh", "-c", command], start_new_session=True).wait()
+
+
 leaked: list[int] = []
 
 
