@@ -24,7 +24,8 @@ PROBE_PREFIX = "probe "  # no queue has a space in its name
 PROBE_SECONDS = 30.0  # between two looks whether the line is still good
 HEARD_WITHIN_SECONDS = 2.0
 ANSWER_SECONDS = 2.0  # to LISTEN; as long the supervisor does nothing else
-REOPEN_SECONDS = 5.0
+CONNECT_SECONDS = 2  # likewise; libpq takes no less
+REOPEN_SECONDS = (5.0, 300.0)  # after the first line that was no good, and after many: each try may take all of that
 ALERT_SECONDS = 0.025  # of looks after news: who announces is silent about the next 0.02 s (`jobs.queue`)
 LOOK_SECONDS = 0.005  # between two such looks
 LISTENING_SECONDS = 1.0  # between two looks while the line is good
@@ -54,6 +55,7 @@ class Listener:
         self._probe = ""
         self._probed_at = 0.0
         self._next_open = 0.0
+        self._reopen_seconds = REOPEN_SECONDS[0]
         self._alert_until = 0.0
         self._next_look = 0.0  # while it is alert
         self._has_heard = False
@@ -92,6 +94,7 @@ class Listener:
                 text = notification.extra.decode()
                 if text == self._probe:
                     self._is_proven, self._is_silence_said = True, False
+                    self._reopen_seconds = REOPEN_SECONDS[0]
                 self._has_heard |= not text.startswith(PROBE_PREFIX)
         except Exception:  # noqa: BLE001 - whatever it was, the line is of no use any more
             self._hang_up()
@@ -110,10 +113,10 @@ class Listener:
             self._send_probe(now)
 
     def _open(self, now: float) -> None:
-        self._next_open = now + REOPEN_SECONDS
         try:
             self._line = self._connected()
         except Exception as error:  # noqa: BLE001 - whatever it was, there is the poller
+            self._put_off()
             if not self._is_silence_said:
                 self._is_silence_said = True
                 logger.info("cannot listen, polling instead: %s", " ".join(str(error).split()))
@@ -124,7 +127,7 @@ class Listener:
         """Return a connection that listens."""
         import psycopg  # noqa: PLC0415 - a project on another database need not have it
 
-        line = psycopg.connect(**self._parameters(), autocommit=True)
+        line = psycopg.connect(**self._parameters() | {"connect_timeout": CONNECT_SECONDS, "autocommit": True})
         try:
             _execute(line, f"LISTEN {CHANNEL}", seconds=ANSWER_SECONDS)
         except BaseException:
@@ -159,9 +162,14 @@ class Listener:
     def _hang_up(self) -> None:
         line, self._line = self._line, None
         self._is_proven = False
-        self._next_open = time.monotonic() + REOPEN_SECONDS
+        self._put_off()
         if line is not None:
             line.close()
+
+    def _put_off(self) -> None:
+        """Try again later, counted from now: the supervisor did nothing else than wait for a server that is silent."""
+        self._next_open = time.monotonic() + self._reopen_seconds
+        self._reopen_seconds = min(2 * self._reopen_seconds, REOPEN_SECONDS[1])
 
     def close(self) -> None:
         self._hang_up()

@@ -1,6 +1,7 @@
 """PgBouncer in transaction mode, which swallows notifications without a word. PostgreSQL only."""
 
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -83,3 +84,14 @@ def test_it_listens_to_the_server_itself_where_it_is_told_how(
     check(site, [ENDS])
     assert "do not arrive" not in supervisor.log()
     assert "cannot listen" not in supervisor.log()
+
+
+def test_it_goes_on_where_the_server_to_listen_to_says_nothing(make_site: MakeSite) -> None:
+    site = make_site()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, as a host behind a firewall might
+        dsn = f"host=127.0.0.1 port={silent.getsockname()[1]} dbname=queue"
+        supervisor = site.start("--count", "1", JOBS_LISTEN_DSN=dsn)
+        wait_until(lambda: "cannot listen, polling instead" in supervisor.log())
+
+        site.enqueue(ENDS)
+        site.wait_for_state("after", "completed", timeout_seconds=3)  # the next try stands still for 2 s at most

@@ -203,7 +203,7 @@ def test_a_listener_notices_a_line_that_went_dead_without_a_word(time: Time, pen
     listener = Listener(pending)
     listener.has_news()
     listener.lines[0].is_good = False
-    for _ in range(int(listening.PROBE_SECONDS + listening.HEARD_WITHIN_SECONDS + listening.REOPEN_SECONDS) + 3):
+    for _ in range(int(listening.PROBE_SECONDS + listening.HEARD_WITHIN_SECONDS + listening.REOPEN_SECONDS[0]) + 3):
         time.now += 1
         listener.renew()
         listener.has_news()
@@ -219,10 +219,49 @@ def test_a_listener_survives_a_line_that_breaks(time: Time, pending: Pending):
     pending.is_there = True
     assert listener.has_news()  # by a look
     assert listener.sources() == []
-    time.now += listening.REOPEN_SECONDS
+    time.now += listening.REOPEN_SECONDS[0]
     listener.renew()
     listener.has_news()
     assert listener.sources() == [listener.lines[1]]
+
+
+class Unreachable(Listener):
+    """One whose server takes the connection and says nothing."""
+
+    def __init__(self, pending: Pending, time: Time) -> None:
+        self.time = time
+        self.tries = 0
+        super().__init__(pending)
+
+    def _connected(self) -> Line:
+        self.tries += 1
+        self.time.now += listening.CONNECT_SECONDS
+        raise OSError("timeout expired")
+
+
+def _tries_during(seconds: float, listener: Unreachable) -> int:
+    before, until = listener.tries, listener.time.now + seconds
+    while listener.time.now < until:
+        listener.time.now += 1
+        listener.renew()
+    return listener.tries - before
+
+
+def test_a_listener_does_not_hold_up_its_supervisor_for_a_server_that_is_silent(time: Time, pending: Pending):
+    listener = Unreachable(pending, time)
+    assert _tries_during(600, listener) < 8
+    assert _tries_during(3_600, listener) <= 12
+
+
+def test_a_listener_is_quick_to_come_back_when_its_line_was_good(time: Time, pending: Pending):
+    listener = Listener(pending)
+    for _ in range(10):
+        listener.has_news()  # it hears itself
+        listener.lines[-1].is_broken = True
+        listener.has_news()
+        time.now += listening.REOPEN_SECONDS[0]
+        listener.renew()
+    assert len(listener.lines) == 11
 
 
 class Watch:
