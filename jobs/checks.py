@@ -46,6 +46,15 @@ def check_listen_dsn(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
 
 
 @checks.register(checks.Tags.compatibility)
+def check_time_zones(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Refuse times without a zone: the queue's are moments, and the same for all who use it."""
+    if settings.USE_TZ:
+        return []
+    hint = "Set USE_TZ = True, which is Django's default."
+    return [checks.Error("The queue needs times with a time zone.", hint=hint, id="jobs.E012")]
+
+
+@checks.register(checks.Tags.compatibility)
 def check_commands(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Refuse a named command that is not defined well; the admin does not offer it."""
     return [checks.Error(str(wrong), hint=wrong.hint, id=wrong.check_id) for wrong in named_commands.problems()]

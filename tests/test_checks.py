@@ -10,7 +10,7 @@ from django.core import checks
 from django.db import connections
 
 from jobs import sqlite_options
-from jobs.checks import check_database, check_listen_dsn, check_settings
+from jobs.checks import check_database, check_listen_dsn, check_settings, check_time_zones
 from tests.moving import house_in
 
 pytestmark = pytest.mark.django_db  # Django's own checks of JSON fields ask the database
@@ -101,6 +101,12 @@ def test_it_takes_a_listen_dsn_as_libpq_does(settings, dsn):
     settings.JOBS = {} if dsn is None else {"LISTEN_DSN": dsn}
 
     assert check_listen_dsn(app_configs=None) == []
+
+
+def test_it_refuses_times_without_a_zone(settings):
+    settings.USE_TZ = False
+
+    assert ids(check_time_zones(app_configs=None)) == ["jobs.E012"]
 
 
 def test_it_refuses_a_database_that_cannot_hold_the_queue(monkeypatch):

@@ -64,7 +64,7 @@ def execute(options: argparse.Namespace, output: Output) -> int:
     """Run the verb that was asked for and return its exit code. Raise CommandError with a line and an exit code."""
     try:
         if options.needs_database:
-            sql.for_connection(connection).check(connection)
+            sql.check(connection)
         return int(options.run(options, output))
     except (QueueError, Error) as error:
         if interruption.led_to(error):

@@ -3,11 +3,12 @@
 from argparse import Namespace
 from typing import Any
 
-from jobs import clock, stats
+from jobs import clock, sql, stats
 from jobs.cli import arguments
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.cli.table import Cell
+from jobs.database import connection
 from jobs.stats import Finding, Level, Reason
 
 EXIT_ERRORS = 1
@@ -31,6 +32,7 @@ def configure(verbs: Verbs) -> None:
 
 def run(options: Namespace, output: Output) -> int:
     if options.job is not None:
+        sql.check(connection)
         reasons = stats.why_waiting(stats.find_job(options.job), now=clock.now())
         _print_reasons(options.job, reasons, output, as_json=options.json)
         return 0

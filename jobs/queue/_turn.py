@@ -180,7 +180,8 @@ def claim(
     def settings(queue: str) -> QueueSettings:
         return QueueSettings(policies.timeout_seconds(queue), int(policies.value("max_retries", queue)))
 
-    return _with_histories(rows.claims(taken, supervisor_id=supervisor_id, now=now, settings=settings))
+    zone = connection.timezone
+    return _with_histories(rows.claims(taken, zone=zone, supervisor_id=supervisor_id, now=now, settings=settings))
 
 
 def _with_histories(claims: list[Claim]) -> list[Claim]:

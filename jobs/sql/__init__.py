@@ -5,6 +5,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Protocol, cast
 
+from django.conf import settings
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -106,3 +107,10 @@ _DIALECTS: dict[str, ModuleType] = {"sqlite": sqlite, "postgresql": postgresql, 
 def for_connection(connection: BaseDatabaseWrapper) -> Dialect:
     """Return the module for this connection's database."""
     return cast(Dialect, _DIALECTS[connection.vendor])
+
+
+def check(connection: BaseDatabaseWrapper) -> None:
+    """Raise DatabaseUnavailable if the queue cannot be there: the place is wrong, or times have no zone."""
+    if not settings.USE_TZ:
+        raise DatabaseUnavailable("the queue needs times with a time zone: set USE_TZ = True in the project's settings")
+    for_connection(connection).check(connection)

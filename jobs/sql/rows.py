@@ -1,7 +1,7 @@
 """Values that the queue hands to the database modules, and reads from them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
 from jobs.outcome import Claim
@@ -56,17 +56,30 @@ class QueueSettings(NamedTuple):
 
 
 def claims(
-    taken: Iterable[Sequence[Any]], *, supervisor_id: int, now: datetime, settings: Callable[[str], QueueSettings]
+    taken: Iterable[Sequence[Any]],
+    *,
+    zone: tzinfo | None,
+    supervisor_id: int,
+    now: datetime,
+    settings: Callable[[str], QueueSettings],
 ) -> list[Claim]:
-    """Return claims, made of rows of CLAIM_COLUMNS, the most urgent first. `settings` is asked for those of a queue."""
-    return [_claim(row, supervisor_id, now, settings(row[4])) for row in sorted(taken, key=_urgency)]
+    """Return claims, made of rows of CLAIM_COLUMNS, the most urgent first. `settings` is asked for those of a queue.
+
+    `zone` is that of the times in the database: UTC, unless the project has set TIME_ZONE for it.
+    """
+    return [
+        _claim(row, zone=zone, supervisor_id=supervisor_id, now=now, settings=settings(row[4]))
+        for row in sorted(taken, key=_urgency)
+    ]
 
 
 def _urgency(row: Sequence[Any]) -> tuple[Any, ...]:
     return -row[-1], row[6], row[0]
 
 
-def _claim(row: Sequence[Any], supervisor_id: int, now: datetime, settings: QueueSettings) -> Claim:
+def _claim(
+    row: Sequence[Any], *, zone: tzinfo | None, supervisor_id: int, now: datetime, settings: QueueSettings
+) -> Claim:
     (id_, fence, attempt, kind, queue, enqueued_at, run_at, command, uses_shell, cwd, env, signature, *rest) = row
     (task, args, kwargs, backend, max_retries, backoff_base, backoff_max_seconds, timeout_seconds, *rest) = rest
     postponements, _priority = rest
@@ -77,8 +90,8 @@ def _claim(row: Sequence[Any], supervisor_id: int, now: datetime, settings: Queu
         attempt=attempt,
         kind=kind,
         queue=queue,
-        enqueued_at=enqueued_at.replace(tzinfo=UTC),
-        run_at=run_at.replace(tzinfo=UTC),
+        enqueued_at=enqueued_at.replace(tzinfo=zone).astimezone(UTC),
+        run_at=run_at.replace(tzinfo=zone).astimezone(UTC),
         claimed_at=now,
         command=command,
         uses_shell=bool(uses_shell),

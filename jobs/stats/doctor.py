@@ -27,7 +27,7 @@ SIGNATURES_SAMPLED = 100  # the next jobs to run; a changed key breaks all of th
 def examine(*, now: datetime | None = None) -> list[Finding]:
     """Return what was found at `now`, sound things included. Raises nothing that a database can cause."""
     try:
-        sql.for_connection(connection).check(connection)
+        sql.check(connection)
         connection.ensure_connection()
         found = [*_place.examine(), *_migrations()]
         if any(finding.level is Level.ERROR and finding.check == "migrations" for finding in found):

@@ -80,7 +80,7 @@ class Store(threading.Thread):
             Deadline(seconds=CALL_SECONDS).guard(connections[conf.database_alias()])
         while True:
             try:
-                dialect.check(connection)
+                sql.check(connection)
                 if missing := schema.missing():
                     remedy = "bring it up to date with: queuectl initdb"
                     raise DatabaseUnavailable(f"the database lacks {', '.join(missing)}; {remedy}")

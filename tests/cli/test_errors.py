@@ -66,6 +66,15 @@ def test_it_says_how_to_make_a_database(make_sqlite_site, tmp_path):
     assert "there is no database at" in elsewhere.run("doctor").stdout
 
 
+def test_it_says_that_times_need_a_zone(make_sqlite_site, tmp_path):
+    (tmp_path / "zoneless.py").write_text("from tests.settings import *\nUSE_TZ = False\n")
+    path = f"{tmp_path}:{CHECKOUT}"
+    zoneless = make_sqlite_site(DJANGO_SETTINGS_MODULE="zoneless", PYTHONPATH=path)
+    for words in (["enqueue", "true"], ["worker", "start"], ["doctor", "job1"], ["list"]):
+        assert "set USE_TZ = True" in refused(zoneless.run(*words), UNAVAILABLE)
+    assert "set USE_TZ = True" in zoneless.run("doctor").stdout
+
+
 def test_it_says_that_a_file_is_no_database(sqlite_site):
     (sqlite_site.home / "queue.sqlite3").write_bytes(b"a shopping list\n" * 1_000)
     assert "not an SQLite database" in refused(sqlite_site.run("list"), UNAVAILABLE)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
-from jobs import sql
+from jobs import queue, sql
 from jobs.errors import DatabaseUnavailable
 from jobs.models import Attempt, Job, Supervisor
 from jobs.outcome import Claim, storable
@@ -28,7 +28,13 @@ DIALECT = sql.for_connection(connection)
 def _claim(supervisor: Supervisor, *, queues=("default",), limit: int = 100) -> list[Claim]:
     with transaction.atomic():
         taken = DIALECT.claim(connection, queues=queues, limit=limit, supervisor_id=supervisor.pk, now=NOW)
-    return rows.claims(taken, supervisor_id=supervisor.pk, now=NOW, settings=lambda _: QueueSettings(None, 3))
+    return rows.claims(
+        taken,
+        zone=connection.timezone,
+        supervisor_id=supervisor.pk,
+        now=NOW,
+        settings=lambda _: QueueSettings(None, 3),
+    )
 
 
 def _finish(*finishes: Finish, attempts: Sequence[tuple[Any, ...] | None] = ()) -> dict[str, State]:
@@ -104,6 +110,31 @@ def test_it_claims_to_the_microsecond():
     claims = _claim(make_supervisor())
     assert [claim.id for claim in claims] == ["d", "c", "b", "a"]
     assert [claim.run_at for claim in claims] == [claim.enqueued_at for claim in claims] == moments
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the database keep times as they are in Tokyo, as other programs that read it may want."""
+
+    def obey() -> None:
+        for name in ("timezone", "timezone_name"):
+            vars(connections[connection.alias]).pop(name, None)
+        connection.ensure_timezone()
+
+    monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tokyo")
+    obey()
+    yield
+    monkeypatch.undo()
+    obey()
+
+
+@pytest.mark.usefixtures("in_tokyo")
+def test_it_reads_times_in_the_zone_of_the_database():
+    make_job(run_at=NOW, enqueued_at=after(seconds=-1))
+    (claim,) = queue.claim(
+        supervisor_id=make_supervisor().pk, queues=None, limit=1, policies=queue.load_policies(now=NOW), now=NOW
+    )
+    assert (claim.run_at, claim.enqueued_at) == (NOW, after(seconds=-1))
 
 
 def test_it_claims_at_most_the_limit_over_all_queues():
