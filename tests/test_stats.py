@@ -511,6 +511,8 @@ def test_it_says_where_a_job_runs():
     assert why(job) == ["cancelling", "running"]
     Supervisor.objects.update(lost_at=NOW)
     assert why(job) == ["orphaned"]
+    Supervisor.objects.update(lost_at=None, stopped_at=NOW)
+    assert why(job) == ["orphaned"]
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.DEAD, State.CANCELLED])

@@ -66,10 +66,14 @@ def _due(id_: str) -> str:
 
 
 def _cancel(options: Namespace, output: Output) -> int:
-    done = queue.cancel(options.jobs, now=clock.now())
+    now = clock.now()
+    done = queue.cancel(options.jobs, now=now)
     states = stats.states_of(done.changed)
+    orphans = stats.orphans(now=now)
 
     def sentence(id_: str) -> str:
+        if id_ in orphans:
+            return f"{id_} is cancelled when a worker runs; its supervisor is gone. Start one: queuectl worker start"
         if states.get(id_) == State.PROCESSING:
             return f"{id_} runs, and was asked to stop. Wait for it: queuectl wait {shlex.quote(id_)}"
         return f"{id_} is cancelled. Run it after all: queuectl retry {shlex.quote(id_)}"

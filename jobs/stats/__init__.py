@@ -41,6 +41,7 @@ from jobs.stats._status import status as status
 from jobs.stats._supervisors import Liveness as Liveness
 from jobs.stats._supervisors import SupervisorView as SupervisorView
 from jobs.stats._supervisors import liveness as liveness
+from jobs.stats._supervisors import orphans as orphans
 from jobs.stats._supervisors import serving as serving
 from jobs.stats._supervisors import supervisors as supervisors
 from jobs.stats._totals import Totals as Totals

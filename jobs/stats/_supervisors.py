@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from jobs import processes
-from jobs.models import Supervisor
+from jobs.models import Job, Supervisor
+from jobs.states import State
 
 LATE_SHARE = 1 / 3  # of the lease: silent for so long is no pause of a busy database any more, and not yet the end
 
@@ -72,6 +73,12 @@ def supervisors(*, now: datetime) -> list[SupervisorView]:
 def serving(views: Iterable[SupervisorView], queue: str) -> list[SupervisorView]:
     """Return those that can be expected to claim jobs of `queue`."""
     return [view for view in views if view.serves(queue)]
+
+
+def orphans(*, now: datetime) -> set[str]:
+    """Return the jobs in the hands of supervisors that are gone; one that lives takes them back within seconds."""
+    living = [view.id for view in supervisors(now=now) if view.is_living]
+    return set(Job.objects.filter(state=State.PROCESSING).exclude(supervisor__in=living).values_list("pk", flat=True))
 
 
 def _view(row: Supervisor, now: datetime) -> SupervisorView:

@@ -11,7 +11,7 @@ from jobs.states import Ending, State
 from jobs.stats._counts import CappedCount, capped_count
 from jobs.stats._pace import starts_per_second
 from jobs.stats._queues import Pause, pauses
-from jobs.stats._supervisors import Liveness, SupervisorView, serving, supervisors
+from jobs.stats._supervisors import SupervisorView, serving, supervisors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def _jobs_ahead(job: Job) -> CappedCount:
 
 def _running(job: Job, now: datetime) -> Iterator[Reason]:
     view = next((view for view in supervisors(now=now) if view.id == job.supervisor_id), None)
-    if view is not None and view.liveness is Liveness.GONE:
+    if view is not None and not view.is_living:
         text = f"its supervisor {view} is gone; a running one takes the job back"
         yield Reason(code="orphaned", text=text, remedy="queuectl worker start")
         return

@@ -5,6 +5,8 @@ import pytest
 from jobs.models import Job
 from jobs.states import State
 from tests.cli.command import ok, queuectl, refused
+from tests.cli.test_worker import make_living
+from tests.clock import NOW
 from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db
@@ -43,8 +45,17 @@ def test_it_cancels_a_waiting_job():
 
 
 def test_it_asks_a_running_job_to_stop():
-    make_job(state=State.PROCESSING)
+    make_job(state=State.PROCESSING, supervisor=make_living())
     assert ok("cancel", "job1") == "job1 runs, and was asked to stop. Wait for it: queuectl wait job1\n"
+    assert Job.objects.get().cancel_requested_at is not None
+
+
+@pytest.mark.parametrize("fields", [{"lost_at": NOW}, {"stopped_at": NOW}])
+def test_it_says_that_nobody_is_there_to_stop_a_job(fields):
+    make_job(state=State.PROCESSING, supervisor=make_living(**fields))
+    assert ok("cancel", "job1") == (
+        "job1 is cancelled when a worker runs; its supervisor is gone. Start one: queuectl worker start\n"
+    )
     assert Job.objects.get().cancel_requested_at is not None
 
 
