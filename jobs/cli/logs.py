@@ -7,14 +7,13 @@ from argparse import Namespace
 from jobs import clock, moments, stats
 from jobs.cli import arguments, present
 from jobs.cli.follow import Reader
+from jobs.cli.obstacles import Obstacles
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.errors import NotFound
 from jobs.models import Attempt, Job
 from jobs.states import FINAL, State
 
-LOOK_SECONDS = 3.0  # between two looks at why a waiting job waits
-OBSTACLES = ("paused", "unserved")
 POLL_SECONDS = 0.3  # soon enough for eyes; a supervisor stores running output once a second
 
 
@@ -80,8 +79,7 @@ class Follower:
         latest = stats.attempts(job_id).values_list("fence", flat=True).last()
         self._read_fence = (latest or 1) - 1  # attempts up to here are not, or no longer, of interest
         self._reader: Reader | None = None  # of the attempt that runs
-        self._next_look = 0.0
-        self._told: str | None = None
+        self._obstacles = Obstacles(output)
 
     def follow(self) -> int:
         while True:
@@ -93,18 +91,8 @@ class Follower:
             if job.state in FINAL:
                 self._output.note(f"{job.pk} {present.verdict(job)}.")
                 return 0
-            self._tell_obstacle(job)
+            self._obstacles.tell(self._job_id)
             time.sleep(POLL_SECONDS)
-
-    def _tell_obstacle(self, job: Job) -> None:
-        """Say once what keeps the job from running, or the follower would wait for he knows not what."""
-        if job.state == State.PROCESSING or time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + LOOK_SECONDS
-        obstacles = [reason for reason in stats.why_waiting(job, now=clock.now()) if reason.code in OBSTACLES]
-        if obstacles and obstacles[0].code != self._told:
-            self._told = obstacles[0].code
-            self._output.note(f"{job.pk} waits: {obstacles[0].text} ({obstacles[0].remedy}).", style="dim")
 
     def _print(self, attempt: Attempt, job: Job) -> None:
         is_over = attempt.outcome is not None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from jobs import clock, queue, stats
 from jobs.cli import arguments, present
+from jobs.cli.obstacles import Obstacles
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.errors import NotFound
@@ -51,6 +52,7 @@ def run(options: Namespace, output: Output) -> int:
 def _wait(ids: list[str], options: Namespace, output: Output) -> tuple[list[Job], dict[str, State]]:
     """Return the jobs that finished, and the states of those that did not in time. Deleted ones are in neither."""
     deadline = math.inf if options.timeout is None else time.monotonic() + options.timeout
+    obstacles = Obstacles(output)
     finished: list[Job] = []
     waiting = dict.fromkeys(ids, State.PENDING)
     while waiting:
@@ -59,6 +61,7 @@ def _wait(ids: list[str], options: Namespace, output: Output) -> tuple[list[Job]
         waiting = {id_: state for id_, state in states.items() if state not in FINAL}
         if not waiting or time.monotonic() >= deadline:
             break
+        obstacles.tell(next(iter(waiting)))  # of one; what keeps all of them is told once, not a thousand times
         time.sleep(POLL_SECONDS)
     return finished, waiting
 

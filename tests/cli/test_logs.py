@@ -6,7 +6,7 @@ import random
 import pytest
 from django.utils import timezone
 
-from jobs.cli import logs
+from jobs.cli import logs, obstacles
 from jobs.cli.follow import Reader
 from jobs.cli.output import Output
 from jobs.errors import NotFound
@@ -118,7 +118,7 @@ def becomes(state: State) -> None:
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    monkeypatch.setattr(logs, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(obstacles, "LOOK_SECONDS", 0.0)
 
 
 def snapshot(reader: Reader, capture: Capture, *, is_over: bool) -> tuple[int, str]:
