@@ -35,7 +35,7 @@ logger = logging.getLogger("jobs.supervisor")
 GATHER_SECONDS = 0.004  # for many ends to be heard of at once, while every worker has work for longer
 TICK_SECONDS = 0.5  # between two looks at deadlines when nothing happens
 IDLE_CLAIM_SECONDS = 1.0  # how long a claim that no worker can take is kept before it is released
-STOP_OVERTIME_SECONDS = 10.0  # beyond the grace: for ending trees, and for a database that comes back
+STOP_OVERTIME_SECONDS = 10.0  # beyond the grace, and that of a tree that is ended: for a database that comes back
 DISMISS_SECONDS = 2.0  # for workers without work to exit
 LEASE_SHARE = 0.8  # of the lease without a heartbeat: then jobs are ended, before another supervisor starts them
 
@@ -104,6 +104,7 @@ class Control:
         self._is_lease_at_risk = False  # so all jobs have been ended, and none is begun
         self._is_ending = False  # the grace is over, running jobs have been told to end
         self._starts_over = False  # once it has stopped
+        self._overtime_seconds = STOP_OVERTIME_SECONDS + conf.seconds("KILL_GRACE_SECONDS")
         self._lease_seconds = conf.lease_seconds(default=sql.for_connection(connection).LEASE_SECONDS)
 
     def run(self) -> int:
@@ -298,15 +299,20 @@ class Control:
         if self._stop_at is None:
             return False
         is_settled = not self._is_anything_held() and not self._desk.has_unrecorded
-        return is_settled or time.monotonic() > self._stop_at + STOP_OVERTIME_SECONDS
+        return is_settled or time.monotonic() > self._stop_at + self._overtime_seconds
 
     def _finish(self) -> int:
         """Let the workers go, let the store write its last words, and return the exit code."""
-        self._desk.wish(Wishes(is_closing=True))
+        is_anything_held = self._is_anything_held()
         self._team.dismiss(DISMISS_SECONDS)
+        # Only now: jobs of a supervisor that says it has stopped are taken back at once, and must not run any more.
+        self._desk.wish(Wishes(is_closing=True))
         self._store.join(STOP_OVERTIME_SECONDS / 2)
         if not self._store.is_finished:
             logger.error("stopped, but the database did not take everything; these jobs will run again")
+            return 1
+        if is_anything_held:
+            logger.error("stopped, but not all jobs could be ended in time; these will run again")
             return 1
         logger.info("stopped")
         if self._starts_over:

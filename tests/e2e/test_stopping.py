@@ -6,6 +6,7 @@ import time
 
 import psutil
 
+from jobs.supervisor.control import STOP_OVERTIME_SECONDS
 from tests.e2e.site import Site, Supervisor
 from tests.waiting import wait_until
 
@@ -14,8 +15,8 @@ BUSY_SECONDS = 3.0  # what a machine full of other tests may add to a promise
 START = 'echo "S $QUEUECTL_JOB_ID" >> "$LEDGER"'
 
 
-def _start_running(site: Site, *options: str, command: str) -> Supervisor:
-    supervisor = site.start("--count", "1", *options)
+def _start_running(site: Site, *options: str, command: str, **environment: str) -> Supervisor:
+    supervisor = site.start("--count", "1", *options, **environment)
     site.enqueue({"id": "j", "command": f"{START}; {command}"})
     wait_until(lambda: bool(site.lines("S")), timeout_seconds=10)
     return supervisor
@@ -43,6 +44,18 @@ def test_it_releases_a_job_that_outlasts_the_grace_with_its_attempt_given_back(s
     job = site.job("j")
     assert (job["state"], job["attempts"], job["supervisor_id"]) == ("pending", 0, None)
     assert [attempt["outcome"] for attempt in site.attempts("j")] == ["released"]
+    assert not site.marked_processes()
+
+
+def test_it_waits_for_a_job_that_is_long_in_being_ended(site: Site) -> None:
+    seconds = str(int(STOP_OVERTIME_SECONDS + 2))
+    command = "trap '' TERM; sleep 60; sleep 60"
+    supervisor = _start_running(site, "--grace", "0s", command=command, JOBS_KILL_GRACE_SECONDS=seconds)
+
+    supervisor.signal(signal.SIGTERM)
+
+    assert supervisor.wait() == 0
+    assert (site.job("j")["state"], site.job("j")["attempts"]) == ("pending", 0)
     assert not site.marked_processes()
 
 

@@ -1,4 +1,4 @@
-"""When the control thread may let ends gather."""
+"""When the control thread may let ends gather, and how it ends."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -38,3 +38,21 @@ def test_it_takes_no_time_when_it_stops():
     control = _control(PLENTY)
     control._stop_at = 0.0
     assert not control._has_time()
+
+
+def _ending(*, is_anything_held: bool) -> tuple[int, list[bool]]:
+    """Return the exit code of a supervisor at its end, and whether it was closing when its workers were let go."""
+    desk, were_closing = Desk(), []
+    team: Any = SimpleNamespace(
+        is_anything_held=lambda: is_anything_held, dismiss=lambda _: were_closing.append(desk.wishes.is_closing)
+    )
+    store: Any = SimpleNamespace(join=lambda _: None, is_finished=True)
+    return Control(Options(), desk=desk, store=store, team=team)._finish(), were_closing
+
+
+def test_it_says_that_it_has_stopped_when_its_workers_have():
+    assert _ending(is_anything_held=False) == (0, [False])
+
+
+def test_it_fails_when_it_leaves_a_job_that_it_could_not_end():
+    assert _ending(is_anything_held=True) == (1, [False])
