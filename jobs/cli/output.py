@@ -41,6 +41,11 @@ def brief(text: str) -> str:
     return re.sub(rf"(\S{{{WORD_MAX_CHARACTERS}}})\S+", r"\1…", visible.line(text))
 
 
+def silence_stdout() -> None:
+    """Point stdout at nothing, or what it holds and cannot write would fail again, at the latest when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Output:
     """Where a verb prints."""
 

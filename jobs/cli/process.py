@@ -13,7 +13,7 @@ from django.core.management import CommandError
 from django.db import connections
 
 from jobs import cli, conf, sql
-from jobs.cli.output import Output
+from jobs.cli.output import Output, silence_stdout
 from jobs.cli.parser import RootParser
 from jobs.database import connection
 from jobs.sql import lifeline
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return cli.EXIT_INTERRUPTED
     except BrokenPipeError:
-        _silence_stdout()
+        silence_stdout()
         return cli.EXIT_BROKEN_PIPE
     except OSError as error:
         if options.traceback:
@@ -76,7 +76,7 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence_stdout()
+        silence_stdout()
         return cli.EXIT_BROKEN_PIPE
     except OSError as error:
         return _failed(error)
@@ -84,7 +84,7 @@ def _flushed(code: int) -> int:
 
 
 def _failed(error: OSError) -> int:
-    _silence_stdout()
+    silence_stdout()
     where = f": {error.filename}" if error.filename else ""
     Output(sys.stdout, sys.stderr).error(f"{error.strerror or error}{where}")
     return cli.EXIT_FAILED
@@ -94,8 +94,3 @@ def _color(options: argparse.Namespace) -> bool | None:
     if options.no_color:
         return False
     return True if options.force_color else None
-
-
-def _silence_stdout() -> None:
-    """Point stdout at nothing, or the interpreter would complain at its exit about what it cannot write."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,7 @@
 """`queuectl worker`: starting workers here, stopping and listing them anywhere."""
 
+import functools
+import logging
 import time
 from argparse import BooleanOptionalAction, Namespace
 from datetime import datetime
@@ -8,11 +10,13 @@ from django.conf import settings
 
 from jobs import clock, conf, moments, queue, stats
 from jobs.cli import arguments
-from jobs.cli.output import Output
+from jobs.cli.output import Output, silence_stdout
 from jobs.cli.parser import Parser, Verbs
 from jobs.cli.table import Cell, Column
 from jobs.errors import NotFound
 from jobs.stats import Liveness, SupervisorView
+
+logger = logging.getLogger(__name__)
 
 WORKERS_MAX = 1_000
 THREADS_MAX = 100
@@ -105,10 +109,6 @@ def _start(options: Namespace, output: Output) -> int:
     # Imported here: the other verbs need none of what starts processes.
     from jobs import supervisor
 
-    def announce(line: str) -> None:
-        output.line(line)
-        output.flush()
-
     grace_seconds = conf.seconds("GRACE_SECONDS") if options.grace is None else options.grace
     return supervisor.run(
         supervisor.Options(
@@ -122,8 +122,18 @@ def _start(options: Namespace, output: Output) -> int:
             recycle_mb=options.recycle_mb,
             reload=settings.DEBUG if options.reload is None else options.reload,
         ),
-        announce=announce,
+        announce=functools.partial(_announce, output),
     )
+
+
+def _announce(output: Output, line: str) -> None:
+    """Print a status line. Once that fails, work on in silence: a reader that left, or a full disk, must end no job."""
+    try:
+        output.line(line)
+        output.flush()
+    except OSError as error:
+        silence_stdout()
+        logger.warning("status lines cannot be printed any more: %s", error)
 
 
 def _list(options: Namespace, output: Output) -> int:

@@ -199,6 +199,36 @@ def test_it_says_that_its_output_cannot_be_written(site):
     assert (done.returncode, done.stderr) == (1, b"queuectl: No space left on device\n")
 
 
+def test_a_supervisor_works_on_when_nobody_reads_its_status_lines(site):
+    command = site.command("worker", "start", "--recycle-jobs", "1", "--max-jobs", "3")
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        assert supervisor.stderr is not None
+        supervisor.stdout.readline()
+        supervisor.stdout.close()
+        site.enqueue(*({"id": f"job{number}", "command": "true"} for number in range(3)))
+        log = supervisor.stderr.read()
+    assert (supervisor.returncode, site.states()) == (0, {"completed": 3})
+    assert log.count("status lines cannot be printed") == 1
+
+
+def test_a_supervisor_works_on_when_the_disk_with_its_status_lines_is_full(site):
+    site.enqueue({"id": "job1", "command": "true"})
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            site.command("worker", "start", "--drain"),
+            cwd=CHECKOUT,
+            env=site.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, site.states()) == (0, {"completed": 1})
+    assert b"status lines cannot be printed any more: [Errno 28]" in done.stderr
+
+
 def test_it_is_interrupted_without_a_traceback(site):
     site.ok("enqueue", "--id", "job1", "true")
     log = site.home / "log"
