@@ -147,7 +147,9 @@ class Control:
     def _pause_seconds(self) -> float:
         now = time.monotonic()
         moments = [now + TICK_SECONDS, *self._team.deadlines()]
-        if self._stop_at is not None and not self._is_ending:
+        if self._stop_at is None:
+            moments += self._team.starts()  # while it stops, none comes: that moment would be past in every turn
+        elif not self._is_ending:
             moments.append(self._stop_at)
         return max(0.0, min(moments) - now)
 

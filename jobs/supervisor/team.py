@@ -105,11 +105,13 @@ class Team:
     def deadlines(self) -> list[float]:
         """Return the monotonic times at which something is due here."""
         moments = [held.kill_at for handle in self.handles for held in handle.running() if held.kill_at]
-        if len(self.handles) < self._options.worker_count:
-            moments.append(self._next_start)
         if any(handle.waiting_count and not handle.is_recalled for handle in self.handles):
             moments.append(time.monotonic() + STUCK_SECONDS)
         return moments
+
+    def starts(self) -> list[float]:
+        """Return the monotonic time from which on a missing worker may be started; none if no worker is missing."""
+        return [self._next_start] if len(self.handles) < self._options.worker_count else []
 
     def renew(self) -> None:
         """Let worn workers go once they hold nothing, and start what is missing."""

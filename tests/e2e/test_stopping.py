@@ -59,6 +59,31 @@ def test_it_waits_for_a_job_that_is_long_in_being_ended(site: Site) -> None:
     assert not site.marked_processes()
 
 
+def test_it_rests_while_it_stops_without_a_worker_that_died(site: Site) -> None:
+    supervisor = site.start("--count", "2", "--grace", "60s")
+    site.enqueue({"id": "j", "command": f"{START}; while ! test -e {site.home}/go; do sleep 0.1; done"})
+    wait_until(lambda: bool(site.lines("S")), timeout_seconds=10)
+    wait_until(lambda: bool(site.attempts("j")), timeout_seconds=10)
+    supervisor.signal(signal.SIGTERM)
+    wait_until(lambda: "stopping" in supervisor.log(), timeout_seconds=10)
+    command = psutil.Process(site.attempts("j")[0]["pid"])
+    (idle,) = set(supervisor.worker_pids()) - {command.ppid()}
+    os.kill(idle, signal.SIGKILL)
+    wait_until(lambda: "worker died" in supervisor.log(), timeout_seconds=10)
+
+    used = _processor_seconds(supervisor)
+    time.sleep(2)  # a measurement: it would use up most of that, or half on a busy machine
+
+    assert _processor_seconds(supervisor) - used < 0.2
+    (site.home / "go").touch()
+    assert supervisor.wait() == 0
+
+
+def _processor_seconds(supervisor: Supervisor) -> float:
+    times = psutil.Process(supervisor.pid).cpu_times()
+    return times.user + times.system
+
+
 def test_it_shortens_the_grace_on_a_second_signal(site: Site) -> None:
     supervisor = _start_running(site, "--grace", "60s", command="sleep 60")
 
