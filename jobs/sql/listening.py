@@ -194,8 +194,10 @@ def _execute(line: Any, statement: str, *, seconds: float) -> None:
     """Execute a statement, and wait no longer for its answer. No other thread could end a call of the driver's."""
     deadline = time.monotonic() + seconds
     line.pgconn.send_query(statement.encode())
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
     while line.pgconn.is_busy():
-        if not select.select([line], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1_000):
             raise TimeoutError(f"the server did not answer within {seconds:g} s")
         line.pgconn.consume_input()
     while (result := line.pgconn.get_result()) is not None:

@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import select
 import signal
 import socket
 import time
@@ -123,7 +122,7 @@ class Control:
 
     def _turn(self) -> None:
         if self._has_time():
-            select.select([self._desk], [], [], GATHER_SECONDS)  # to hear of each end alone costs more than all else
+            self._desk.wait_for_news(GATHER_SECONDS)  # to hear of each end alone costs more than all else
         for handle, messages in self._team.listen(self._pause_seconds()):
             self._obey(handle, messages)
         self._read_news(self._desk.take_news())

@@ -69,6 +69,10 @@ class Desk:
         """Readable when there is news."""
         return self._control_bell[0]
 
+    def wait_for_news(self, seconds: float) -> None:
+        """Wait that long at most for the other side to ring."""
+        _wait([self], seconds)
+
     def put_ended(self, ended: list[Ended]) -> None:
         if not ended:
             return
@@ -109,7 +113,7 @@ class Desk:
 
     def wait(self, seconds: float, *others: Any) -> None:
         """Wait that long at most for the other side to ring, or for one of `others` to become readable."""
-        if select.select([self._store_bell[0], *others], [], [], seconds)[0]:
+        if _wait([self._store_bell[0], *others], seconds):
             _silence(self._store_bell)
 
     @property
@@ -200,6 +204,14 @@ def _bell() -> Bell:
     os.set_blocking(read_fd, False)
     os.set_blocking(write_fd, False)
     return read_fd, write_fd
+
+
+def _wait(sources: list[Any], seconds: float) -> bool:
+    """Wait that long at most for one of them to be readable; return whether one is."""
+    poll = select.poll()  # select() refuses descriptors above 1023, which a supervisor of many workers has
+    for source in sources:
+        poll.register(source, select.POLLIN)
+    return bool(poll.poll(seconds * 1_000))
 
 
 def _ring(bell: Bell) -> None:

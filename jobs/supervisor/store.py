@@ -115,7 +115,6 @@ class Store(threading.Thread):
             self._line.watch(connections[conf.database_alias()])
         try:
             while not self.is_finished:
-                self._wait()
                 self._guarded_step()
         finally:
             self.hang_up()
@@ -175,10 +174,11 @@ class Store(threading.Thread):
         return spread * min(last, first * 2.0 ** min(self._failures, 10))
 
     def _guarded_step(self) -> None:
-        """Take one step; whatever goes wrong, the thread lives, and what ended waits on the desk."""
-        self._step_since = time.monotonic()
+        """Wait, and take one step; whatever goes wrong, the thread lives, and what ended waits on the desk."""
         self._storing = []
         try:
+            self._wait()
+            self._step_since = time.monotonic()
             self._step()
         except (_LeaseLostError, DatabaseReplacedError) as error:
             self._give_up(error)

@@ -1,6 +1,7 @@
 """What lies between the control thread and the store thread of a supervisor."""
 
 import os
+import resource
 import select
 from collections.abc import Iterator
 
@@ -13,12 +14,17 @@ from tests.clock import NOW
 from tests.factories import make_claim, make_outcome
 
 ROOM = 1_000_000
+SELECT_MAX = 1_023  # FD_SETSIZE - 1
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
+    _close(desk)
+
+
+def _close(desk: Desk) -> None:
     for fd in (*desk._control_bell, *desk._store_bell):
         os.close(fd)
 
@@ -146,6 +152,32 @@ def test_it_lets_the_store_sleep_when_less_is_wished_for(desk: Desk):
     desk.wait(0.0)
     desk.wish(Wishes(room=4))
     assert not _wakes_the_store(desk)
+
+
+@pytest.fixture
+def many_open_files() -> Iterator[None]:
+    """As many as the largest supervisors have: the next descriptor is one that select() refuses."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 2_048), limits[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    while opened[-1] < SELECT_MAX:
+        opened.append(os.dup(opened[0]))
+    yield
+    for number in opened:
+        os.close(number)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_it_waits_with_more_files_open_than_select_takes(many_open_files: None):
+    desk = Desk()
+    desk.wait(0.0)
+    desk.wish(Wishes(is_closing=True))
+    desk.wait(60.0)
+    desk.put_stop(None)
+    desk.wait_for_news(60.0)
+    assert desk.fileno() > SELECT_MAX
+    assert desk.take_news().is_stop_asked
+    _close(desk)
 
 
 def test_it_waits_no_longer_than_it_was_told(desk: Desk):

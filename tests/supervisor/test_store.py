@@ -1,5 +1,6 @@
 """The store thread, where a real database would have to fail at one exact moment."""
 
+import errno
 import json
 import time
 from collections.abc import Iterator
@@ -103,6 +104,17 @@ def test_it_is_finished_when_it_learns_of_its_lost_lease_as_it_closes(store: Sto
     store._guarded_step()
     assert store.is_finished
     assert Supervisor.objects.count() == 1
+
+
+def test_it_lives_when_it_cannot_wait(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(_: float) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(desk, "wait", fail)
+    store._guarded_step()
+    assert "a turn failed: [Errno 9]" in caplog.text
 
 
 def test_after_an_outage_the_next_step_writes(store: Store, monkeypatch: pytest.MonkeyPatch):
