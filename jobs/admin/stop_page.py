@@ -15,7 +15,6 @@ from jobs.admin import audit, confirm
 from jobs.admin.base import QueueAdmin
 from jobs.admin.printable import printable
 from jobs.database import atomic
-from jobs.errors import NotFound
 from jobs.models import Supervisor
 
 PERMISSION = "jobs.stop_supervisor"
@@ -103,16 +102,13 @@ def _example(row: Supervisor) -> tuple[str, str]:
 
 
 def _stop(request: HttpRequest, rows: list[Supervisor]) -> None:
-    if not rows:
+    with atomic():
+        asked = queue.request_stop(ids=[row.pk for row in rows], grace_seconds=None, now=clock.now())
+        for row in rows:
+            if row.pk in asked:  # else it ended between the two statements
+                audit.note_change(user=request.user, row=row, message="asked to stop")
+    if not asked:
         messages.warning(request, _("There was nothing to do: they have stopped, or were asked to already."))
         return
-    try:
-        with atomic():
-            queue.request_stop(ids=[row.pk for row in rows], grace_seconds=None, now=clock.now())
-            for row in rows:
-                audit.note_change(user=request.user, row=row, message="asked to stop")
-    except NotFound as refusal:  # one ended between the two statements
-        messages.warning(request, str(refusal))
-        return
-    text = ngettext("%(count)s supervisor was asked to stop.", "%(count)s supervisors were asked to stop.", len(rows))
-    messages.success(request, text % {"count": len(rows)})
+    text = ngettext("%(count)s supervisor was asked to stop.", "%(count)s supervisors were asked to stop.", len(asked))
+    messages.success(request, text % {"count": len(asked)})

@@ -201,8 +201,8 @@ def _stop(options: Namespace, output: Output) -> int:
         output.note("No worker is running.") if not options.ids else None
         return 0
     asked = queue.request_stop(ids=ids, grace_seconds=0.0 if options.now else None, now=now)
-    for id_ in asked:
-        output.line(f"{unended[id_]} (id {id_}) was asked to stop.")
+    for id_ in ids:
+        output.line(f"{unended[id_]} (id {id_}) {'was asked to stop' if id_ in asked else 'has just ended'}.")
     return 0 if options.no_wait else _wait_until_stopped(asked, output)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
-from jobs.errors import NotFound
 from jobs.models import Job, Supervisor
 from jobs.queue._announce import announce
 from jobs.states import State
@@ -53,13 +52,10 @@ def mark_stopped(*, supervisor_id: int, now: datetime) -> bool:
 
 
 def request_stop(*, ids: list[int] | None, grace_seconds: float | None, now: datetime) -> list[int]:
-    """Ask supervisors (None: all) to stop; return those asked. Raise NotFound for an id that is not running."""
+    """Ask supervisors (None: all) to stop; return those asked. One that has ended meanwhile keeps none from it."""
     live = Supervisor.objects.filter(stopped_at__isnull=True, lost_at__isnull=True)
     wanted = live if ids is None else live.filter(pk__in=ids)
     asked = sorted(wanted.values_list("pk", flat=True))
-    missing = sorted(set(ids or []) - set(asked))
-    if missing:
-        raise NotFound(f"no running supervisor has the id {missing[0]}; list them with: queuectl worker list")
     live.filter(pk__in=asked).update(stop_requested_at=now, stop_grace_seconds=grace_seconds)
     announce()
     return asked

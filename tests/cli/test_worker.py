@@ -4,11 +4,12 @@ import json
 import os
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from jobs import processes, supervisor
+from jobs import processes, queue, supervisor
 from jobs.models import Supervisor
 from tests.cli.command import ok, queuectl, refused
 from tests.factories import make_supervisor
@@ -62,6 +63,23 @@ def test_it_asks_all_to_stop():
     assert ok("worker", "stop", "--no-wait") == f"host1:{os.getpid()} (id {row.pk}) was asked to stop.\n"
     row.refresh_from_db()
     assert (row.stop_requested_at is not None, row.stop_grace_seconds) == (True, None)
+
+
+def test_it_asks_the_others_to_stop_when_one_ends_at_that_moment(monkeypatch):
+    ending, other = make_living(), make_living()
+    request_stop = queue.request_stop
+
+    def end_before(**options: Any) -> list[int]:
+        Supervisor.objects.filter(pk=ending.pk).update(stopped_at=timezone.now())
+        return request_stop(**options)
+
+    monkeypatch.setattr("jobs.queue.request_stop", end_before)
+    assert ok("worker", "stop", "--no-wait").splitlines() == [
+        f"host1:{os.getpid()} (id {ending.pk}) has just ended.",
+        f"host1:{os.getpid()} (id {other.pk}) was asked to stop.",
+    ]
+    other.refresh_from_db()
+    assert other.stop_requested_at is not None
 
 
 def test_it_asks_to_stop_at_once():
