@@ -62,8 +62,8 @@ def is_alive(identity: Identity) -> bool | None:
 
 
 def is_from_before_this_boot(machine: str) -> bool:
-    """Return whether a process of `machine`, which is known to be this one, ran before it was started again."""
-    return machine.split(maxsplit=1)[0] != _machine().split()[0]
+    """Return whether a process of `machine`, known to be this one, ran in an earlier boot. Host names tell of none."""
+    return " " in machine and " " in _machine() and machine.split(maxsplit=1)[0] != _machine().split()[0]
 
 
 @functools.cache

@@ -90,6 +90,23 @@ def test_it_takes_an_impossible_pid_for_dead(pid: int):
     assert processes.is_alive(replace(processes.own_identity(), pid=pid)) is False
 
 
+@pytest.mark.parametrize(
+    ("other", "own", "is_earlier"),
+    [
+        ("boot1 pid:[1]", "boot2 pid:[1]", True),
+        ("boot1 pid:[1]", "boot1 pid:[2]", False),
+        ("host1", "host2", False),  # where the system names no boot
+        ("host1", "boot1 pid:[1]", False),
+        ("boot1 pid:[1]", "host1", False),
+    ],
+)
+def test_it_tells_an_earlier_boot_by_the_boots_alone(
+    other: str, own: str, is_earlier: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(processes, "_machine", lambda: own)
+    assert processes.is_from_before_this_boot(other) == is_earlier
+
+
 def test_it_cannot_tell_about_another_machine():
     assert processes.is_alive(replace(processes.own_identity(), machine="elsewhere")) is None
 
