@@ -4,7 +4,7 @@
 import os
 import sys
 
-from queuectl_site import cli
+from queuectl_site import cli, home
 
 
 def main() -> int:
@@ -13,10 +13,17 @@ def main() -> int:
 
 
 def run() -> None:
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     cli.read_settings(sys.argv[1:])
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, home.DatabaseMissing):
+            raise
+        raise ImproperlyConfigured(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 SITE_VARIABLES = {
     "ALLOWED_HOSTS",
@@ -36,6 +37,7 @@ for name in list(os.environ):
 os.environ["QUEUECTL_HOME"] = _home()
 os.environ["SECRET_KEY"] = "a key for tests, which protects nothing"
 
+from queuectl_site import home  # noqa: E402
 from queuectl_site.settings import *  # noqa: E402, F403
 from queuectl_site.settings import DATABASES, INSTALLED_APPS, JOBS  # noqa: E402
 
@@ -63,3 +65,4 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, and the same one for the processes that tests start; Django would otherwise test in memory.
     DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}
+    home.ensure_database(Path(DATABASES["default"]["NAME"]))  # for commands that ask it nothing, such as `check`

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 from django.db.migrations.executor import MigrationExecutor
 
@@ -111,7 +112,12 @@ def _queues(current: Status) -> Iterator[Finding]:
 
 
 def _keys() -> Iterator[Finding]:
-    if str(settings.SECRET_KEY).startswith("django-insecure-"):
+    try:
+        key = str(settings.SECRET_KEY)
+    except ImproperlyConfigured as problem:
+        yield error("secret key", str(problem), None)
+        return
+    if key.startswith("django-insecure-"):
         yield warning("secret key", "it is one that Django generated for development", "set SECRET_KEY to a secret one")
     waiting = list(
         Job.objects.filter(state=State.PENDING).order_by("queue", "-priority", "run_at", "pk")[:SIGNATURES_SAMPLED]

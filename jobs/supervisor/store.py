@@ -8,6 +8,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import Error, connections
 
 from jobs import clock, conf, queue, schema, sql
@@ -84,6 +85,7 @@ class Store(threading.Thread):
                 if missing := schema.missing():
                     remedy = "bring it up to date with: queuectl initdb"
                     raise DatabaseUnavailable(f"the database lacks {', '.join(missing)}; {remedy}")
+                settings.SECRET_KEY  # noqa: B018 - one that is missing is refused now, not by each job in turn
                 return self.register()
             except Error as error:
                 may_wait = dialect.is_busy(error) or dialect.is_crowded(error)

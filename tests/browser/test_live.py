@@ -40,7 +40,7 @@ class Shared(SQLite):
 @pytest.fixture
 def workers(transactional_db: None, tmp_path: Path) -> Iterator[Site]:
     """Workers for the queue that the browser looks at."""
-    site = Site(tmp_path, Shared(), SECRET_KEY=settings.SECRET_KEY)
+    site = Site(tmp_path, Shared(), SECRET_KEY=str(settings.SECRET_KEY))
     yield site
     site.close()
 

@@ -48,7 +48,7 @@ class SQLite:
         self.url = "sqlite:///queue.sqlite3"
 
     def create(self) -> None:
-        """Do nothing: the site makes it."""
+        self.path.touch(mode=0o600)
 
     def copy(self, template: Self) -> None:
         shutil.copy(template.path, self.path)

@@ -1,4 +1,4 @@
-"""The site's home directory: private, made on first use, the same for processes that start together."""
+"""The site's home directory: private, made by `migrate`, the same for processes that start together."""
 
 import os
 import sqlite3
@@ -71,16 +71,30 @@ def test_it_names_the_place_and_the_remedy_when_it_cannot_be_made(monkeypatch, t
 
 
 def test_the_key_is_generated_once_and_private(tmp_path):
+    home.ensure_secret_key(tmp_path)
     key = home.secret_key(tmp_path)
     assert len(key) >= home.KEY_BYTES
+    home.ensure_secret_key(tmp_path)
     assert home.secret_key(tmp_path) == key
     assert mode(tmp_path / home.KEY_NAME) == 0o600
 
 
 def test_processes_that_start_together_share_one_key(tmp_path):
-    code = "import pathlib; from queuectl_site import home; print(home.secret_key(pathlib.Path(sys.argv[1])))"
+    code = """
+import pathlib
+from queuectl_site import home
+directory = pathlib.Path(sys.argv[1])
+home.ensure_secret_key(directory)
+print(home.secret_key(directory))
+"""
     assert len(set(start_together(code, tmp_path))) == 1
     assert [file.name for file in tmp_path.iterdir()] == [home.KEY_NAME]
+
+
+def test_a_key_that_is_missing_is_refused_and_not_made(tmp_path):
+    with pytest.raises(ImproperlyConfigured, match=r"there is no secret key at .*; set QUEUECTL_HOME or SECRET_KEY"):
+        home.secret_key(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def put_key(directory: Path, content: bytes, *, mode: int = 0o600) -> Path:
@@ -165,6 +179,12 @@ def test_a_database_that_exists_is_left_as_it_is(tmp_path):
     path.write_bytes(b"anything")
     home.ensure_database(path)
     assert path.read_bytes() == b"anything"
+
+
+def test_a_database_that_is_missing_is_refused_and_not_made(tmp_path):
+    with pytest.raises(sqlite3.OperationalError, match=r"there is no database at .*/queue\.sqlite3; make one with"):
+        sqlite3.connect(str(tmp_path / "queue.sqlite3"), factory=home.ExistingDatabase)
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_names_the_database_that_cannot_be_made(tmp_path):

@@ -63,7 +63,7 @@ def test_it_is_closed_by_default(site):
 
 def test_it_keeps_its_database_in_its_home(site):
     assert site.read('DATABASES["default"]["NAME"]') == str(site.home / "queue.sqlite3")
-    assert (site.home / "queue.sqlite3").exists()
+    assert not site.home.exists()
 
 
 def test_its_database_has_the_options_of_a_queue(site):
@@ -102,8 +102,10 @@ def test_the_key_of_the_environment_wins_even_when_it_starts_with_a_dollar(site)
     assert not (site.home / "secret_key").exists()
 
 
-def test_the_generated_key_stays(site):
-    assert site.read("SECRET_KEY") == site.read("SECRET_KEY")
+def test_it_reads_the_key_when_one_is_needed(site):
+    site.home.mkdir()
+    (site.home / "secret_key").write_text("a key\n")
+    assert site.read("SECRET_KEY + ''") == "a key"
 
 
 def test_it_reads_the_keys_of_jobs_that_are_set(site):
@@ -136,7 +138,6 @@ def test_it_understands_a_flag(site, text):
         ("DATABASE_URL", "sqlite://:memory:", "must name a file"),
         ("DATABASE_URL", "sqlite:///:memory:", "must name a file"),
         ("DATABASE_URL", "sqlite:///file:queue?mode=memory", "must name a file"),
-        ("DATABASE_URL", "sqlite:////nowhere/queue.sqlite3", "No such file or directory"),
         ("DATABASE_URL", "postgres://h:99999999/db", "cannot be read"),
         ("DATABASE_URL", "postgres://h", "names no database"),
     ],
