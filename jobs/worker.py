@@ -133,9 +133,6 @@ class Worker:
         if "end" in message:
             id_, fence = message["end"]
             self._end((id_, fence), Ending(message["ending"]))
-        if "hurry" in message:
-            for slot in self._slots:
-                slot.stop.hurry()
 
     def _accept(self, claim: Claim) -> None:
         with self._lock:

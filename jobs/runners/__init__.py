@@ -27,7 +27,6 @@ class Stop:
 
     def __init__(self) -> None:
         self.ending: Ending | None = None
-        self.is_urgent = False
         # Reentrant: a signal handler may ask while the thread it interrupted is asking.
         self._lock = threading.RLock()
         self._read_fd, self._write_fd = _wake_fds()
@@ -50,17 +49,12 @@ class Stop:
             if listener is not None and self.ending is not None:
                 listener(self.ending)
 
-    def hurry(self) -> None:
-        """End the grace time of a job that was asked to end: what is left of it is killed now."""
-        self.is_urgent = True
-
     def clear(self) -> None:
         """Forget what was asked of the job before."""
         with self._lock:
             if self.ending is not None:
                 os.read(self._read_fd, len(_WAKE))
             self.ending = None
-            self.is_urgent = False
 
     def fileno(self) -> int:
         return self._read_fd

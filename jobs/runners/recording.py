@@ -48,17 +48,8 @@ class Recorder:
             return self._output()
 
     def _output(self) -> Output:
-        printed = self._capture.output()
         share, message = self._progress
-        if share is None:
-            return printed
-        return Output(
-            head=printed.head,
-            tail=printed.tail,
-            dropped_bytes=printed.dropped_bytes,
-            progress=share,
-            progress_message=message,
-        )
+        return self._capture.output()._replace(progress=share, progress_message=message)
 
 
 _recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)

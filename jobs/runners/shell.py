@@ -57,7 +57,7 @@ def run(claim: Claim, *, stop: Stop, watch: Watch, grace_seconds: float) -> Outc
         return clock.outcome(ending=Ending.FAILED, **_not_started(problem, claim.cwd))
     try:
         early = _wait(command, clock.deadline(claim.timeout_seconds), stop, watch)
-        _end(command, early, stop, grace_seconds)
+        _end(command, early, grace_seconds)
         return _outcome(command, early, claim, clock)
     finally:
         command.close()
@@ -225,20 +225,20 @@ def _beat(command: _Command, watch: Watch) -> None:
         watch(command.pid, command.capture.output())
 
 
-def _end(command: _Command, early: Ending | None, stop: Stop, grace_seconds: float) -> None:
+def _end(command: _Command, early: Ending | None, grace_seconds: float) -> None:
     """End the whole tree if the command must end early, else what it left running; then take the last of the output."""
     if early is not None:
-        _end_tree(command, stop, grace_seconds)
+        _end_tree(command, grace_seconds)
     elif processes.has_children():
-        _end_tree(command, stop, LEFTOVER_GRACE_SECONDS)
+        _end_tree(command, LEFTOVER_GRACE_SECONDS)
     command.drain()
 
 
-def _end_tree(command: _Command, stop: Stop, grace_seconds: float) -> None:
+def _end_tree(command: _Command, grace_seconds: float) -> None:
     """Ask every process of the job to terminate, awake if it was stopped; kill what is left after the grace time."""
     deadline = time.monotonic() + grace_seconds
     living = processes.signal_tree(command.pid, signal.SIGTERM, signal.SIGCONT)
-    while living and time.monotonic() < deadline and not stop.is_urgent:
+    while living and time.monotonic() < deadline:
         command.turn(LOOK_SECONDS)
         living = processes.signal_tree(command.pid)
     if living:

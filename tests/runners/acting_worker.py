@@ -1,8 +1,7 @@
 """A process that acts as a worker, because a test must not make pytest a subreaper.
 
 Reads one JSON document from stdin, {"jobs": [fields of a claim, …], "grace_seconds": 1.0}, runs each job in a thread of
-its own, and prints what happened as one JSON document. SIGUSR1 cancels all of them, SIGUSR2 releases them, SIGALRM
-hurries.
+its own, and prints what happened as one JSON document. SIGUSR1 cancels all of them, SIGUSR2 releases them.
 """
 
 import json
@@ -45,12 +44,9 @@ class Job:
 def obey(jobs: list[Job]) -> None:
     def stop(number: int, _frame: object) -> None:
         for job in jobs:
-            if number == signal.SIGALRM:
-                job.stop.hurry()
-            else:
-                job.stop.ask(Ending.CANCELLED if number == signal.SIGUSR1 else Ending.RELEASED)
+            job.stop.ask(Ending.CANCELLED if number == signal.SIGUSR1 else Ending.RELEASED)
 
-    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, stop)
 
 

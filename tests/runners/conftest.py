@@ -60,9 +60,6 @@ class ActingWorker:
     def release(self) -> None:
         self.process.send_signal(signal.SIGUSR2)
 
-    def hurry(self) -> None:
-        self.process.send_signal(signal.SIGALRM)
-
     def report(self) -> Report:
         assert self.process.stdout is not None
         report = json.loads(self.process.stdout.read())

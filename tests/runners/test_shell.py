@@ -373,14 +373,6 @@ def test_it_gives_a_command_its_grace_time(worker: ActingWorker, tmp_path: Path)
     assert outcome.output.head.endswith("saved\n")
 
 
-def test_it_kills_at_once_when_hurried(worker: ActingWorker, nap: Nap):
-    worker.start({"command": f"trap '' TERM; {nap}"}, grace_seconds=60.0)
-    wait_until(lambda: nap.sleepers)
-    worker.release()
-    worker.hurry()
-    assert worker.report().outcome.run_seconds < 5
-
-
 def test_it_does_not_start_what_was_already_asked_to_end(run, stop: Stop, tmp_path: Path):
     stop.ask(Ending.RELEASED)
     assert run(f"touch {tmp_path}/ran").ending is Ending.RELEASED
@@ -450,14 +442,13 @@ def test_it_starts_hundreds_from_several_threads_and_loses_none():
 
 def test_it_can_be_asked_again_after_it_was_cleared(stop: Stop):
     stop.ask(Ending.CANCELLED)
-    stop.hurry()
     stop.ask(Ending.RELEASED)
-    assert (stop.ending, stop.is_urgent) == (Ending.CANCELLED, True)
+    first = stop.ending
     stop.clear()
-    assert (stop.ending, stop.is_urgent) == (None, False)
+    assert (first, stop.ending) == (Ending.CANCELLED, None)
     assert not _is_readable(stop)
     stop.ask(Ending.RELEASED)
-    assert (stop.ending, stop.is_urgent) == (Ending.RELEASED, False)
+    assert stop.ending is Ending.RELEASED
     assert _is_readable(stop)
 
 
