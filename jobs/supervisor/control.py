@@ -107,14 +107,17 @@ class Control:
         self._lease_seconds = conf.lease_seconds(default=sql.for_connection(connection).LEASE_SECONDS)
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in worker.STOP_SIGNALS:
             signal.signal(number, self._on_signal)
         gc.freeze()  # what is loaded by now stays; looking through it again and again took 7 % of a busy supervisor
         self._team.listen_to(self._desk)
         self._store.start()
         while not self._is_done():
             self._turn()
-        return self._finish()
+        exit_code = self._finish()
+        for number in worker.STOP_SIGNALS:  # Python drops handlers as it exits: one more would look like a death
+            signal.signal(number, signal.SIG_IGN)
+        return exit_code
 
     def _on_signal(self, *_: object) -> None:
         self._stop_signals += 1

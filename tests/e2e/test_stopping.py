@@ -95,6 +95,17 @@ def test_it_shortens_the_grace_on_a_second_signal(site: Site) -> None:
     assert site.job("j")["state"] == "pending"
 
 
+def test_it_ends_with_0_however_often_it_is_told_to_stop(site: Site) -> None:
+    supervisor = site.start("--count", "1")
+
+    while supervisor.process.poll() is None:
+        supervisor.signal(signal.SIGTERM)
+        time.sleep(0.001)  # a pace, for as long as it lives
+
+    assert supervisor.wait() == 0
+    assert supervisor.log().rstrip().endswith("stopped")
+
+
 def test_it_releases_what_was_claimed_ahead(site: Site) -> None:
     supervisor = site.start("--count", "1", "--grace", "0s")
     quick = [{"id": f"quick{number}", "command": ["true"]} for number in range(60)]
