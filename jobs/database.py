@@ -1,5 +1,7 @@
 """The database that holds the queue: the project's own, or one of its own where `JOBS["DATABASE"]` names it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +24,11 @@ class _QueueConnection:
 connection = cast(BaseDatabaseWrapper, _QueueConnection())
 
 
-def atomic() -> transaction.Atomic:
-    """Return a transaction on the queue's database."""
-    return transaction.atomic(using=conf.database_alias())
+@contextmanager
+def atomic() -> Iterator[None]:
+    """Make a transaction on the queue's database, which as a decorator is asked for at each call.
+
+    Asked once, at the import, it was that of the settings at that moment, whatever a test made of them later.
+    """
+    with transaction.atomic(using=conf.database_alias()):
+        yield
