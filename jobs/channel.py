@@ -22,7 +22,7 @@ class Channel:
         self._lock = threading.Lock()
         self._sent = threading.Condition(self._lock)  # notified when nothing is unsent
         self._unsent = bytearray()
-        self._partial = b""
+        self._partial = bytearray()
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -84,10 +84,11 @@ class Channel:
         return self._messages(b"".join(chunks))
 
     def _messages(self, data: bytes) -> list[dict[str, Any]]:
-        lines, separator, self._partial = (self._partial + data).rpartition(b"\n")
-        if not separator:
+        self._partial += data  # in place: to copy it for each chunk of a long message took seconds
+        if b"\n" not in data:
             return []
-        return json.loads(b"[%b]" % lines.replace(b"\n", b","))  # type: ignore[no-any-return]
+        lines, _, self._partial = self._partial.rpartition(b"\n")
+        return json.loads(b"[" + lines.replace(b"\n", b",") + b"]")  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._socket.close()

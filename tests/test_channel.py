@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,6 +174,16 @@ def test_it_carries_a_message_larger_than_any_buffer(pair: Pair):
     output = "".join(chr(0x4E00 + number % 20_000) for number in range(2 * READ_BYTES))
     assert not ours.send(output=output)
     assert _receive(theirs, 1, sender=ours) == [{"output": output}]
+
+
+def test_the_cost_of_a_long_message_grows_with_its_length(wire: tuple[Channel, socket.socket]):
+    channel, _ = wire
+    chunk = b" " * 65_536
+    began = time.process_time()
+    for _ in range(512):
+        assert channel._messages(chunk) == []
+    assert time.process_time() - began < 1.0  # 32 MiB; a copy of all for each chunk took eight
+    assert channel._messages(b'{"id":"job1"}\n') == [{"id": "job1"}]
 
 
 def test_it_lets_threads_send_at_once_without_mixing_their_messages(pair: Pair):
