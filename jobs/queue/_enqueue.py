@@ -155,28 +155,7 @@ class _AdaptedTimes(dict[datetime, Any]):
 
 def _job(new: NewJob, receipt: Receipt) -> Job:
     """Return the instance that would be read back."""
-    job = Job(
-        id=receipt.id,
-        kind=new.kind,
-        queue=new.queue,
-        state=receipt.state,
-        priority=new.priority,
-        command=new.command,
-        uses_shell=new.uses_shell,
-        cwd=new.cwd,
-        env=new.env,
-        signature=receipt.signature,
-        task=new.task,
-        args=new.args,
-        kwargs=new.kwargs,
-        backend=new.backend,
-        max_retries=new.max_retries,
-        backoff_base=new.backoff_base,
-        backoff_max_seconds=new.backoff_max_seconds,
-        timeout_seconds=new.timeout_seconds,
-        run_at=receipt.run_at,
-        enqueued_at=receipt.enqueued_at,
-    )
+    job = Job(**new._asdict() | receipt._asdict())
     job._state.adding, job._state.db = False, conf.database_alias()
     return job
 
