@@ -7,7 +7,7 @@ from jobs import durations, masking, moments
 from jobs.cli.table import Cell
 from jobs.models import Attempt, Job
 from jobs.queue import Policies
-from jobs.states import Ending, State
+from jobs.states import DEFERRED, Ending, State
 
 STATE_STYLES = {
     State.PROCESSING: "blue",
@@ -85,7 +85,7 @@ def tries(job: Job, policies: Policies) -> str:
 
 def when(job: Job, now: datetime) -> str:
     """Return the time that matters in the state the job is in."""
-    if job.state in (State.SCHEDULED, State.FAILED):
+    if job.state in DEFERRED:
         return moments.relative(job.run_at, now=now) if job.run_at > now else "due"
     if job.state == State.PENDING:
         return f"due {moments.relative(job.run_at, now=now)}"

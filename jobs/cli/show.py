@@ -13,7 +13,7 @@ from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 from jobs.cli.table import Cell, Column
 from jobs.models import Attempt, Job
-from jobs.states import State
+from jobs.states import DEFERRED
 
 LABEL_WIDTH = 12
 OUTPUT_LINES = 10  # a glance; `logs` prints all of it
@@ -73,7 +73,7 @@ def _facts(job: Job, policies: queue.Policies, now: datetime) -> Iterator[tuple[
     if (timeout := present.timeout_seconds(job, policies)) is not None:
         yield "timeout", present.how_long(timeout)
     yield "enqueued", present.moment(job.enqueued_at, now)
-    if job.state in (State.SCHEDULED, State.FAILED):
+    if job.state in DEFERRED:
         yield "due", present.moment(job.run_at, now)
     if job.started_at:
         yield "started", present.moment(job.started_at, now)

@@ -9,6 +9,7 @@ from jobs.database import atomic
 from jobs.models import ALL_QUEUES, Attempt, Counter, Depth, Job, Undo
 from jobs.queue._config import Policies
 from jobs.sql import conditions
+from jobs.states import FINAL
 
 PRUNED_PER_TRANSACTION = 500  # some milliseconds of the write lock
 UNDO_KEPT = timedelta(minutes=1)
@@ -46,4 +47,4 @@ def delete_jobs(jobs: QuerySet[Job]) -> int:
     """Delete these jobs and their attempts; return how many. The rows must be in a final state."""
     ids = list(jobs.select_for_update().values_list("pk", flat=True))
     Attempt.objects.filter(job__in=ids).delete()
-    return Job.objects.filter(pk__in=ids, state__in=("cancelled", "completed", "dead")).delete()[0]
+    return Job.objects.filter(pk__in=ids, state__in=sorted(FINAL)).delete()[0]

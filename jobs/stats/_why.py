@@ -7,7 +7,7 @@ from datetime import datetime
 
 from jobs import moments
 from jobs.models import Attempt, Job
-from jobs.states import Ending, State
+from jobs.states import DEFERRED, FINAL, Ending, State
 from jobs.stats._counts import CappedCount, capped_count
 from jobs.stats._pace import starts_per_second
 from jobs.stats._queues import Pause, pauses
@@ -25,11 +25,11 @@ class Reason:
 
 def why_waiting(job: Job, *, now: datetime) -> list[Reason]:
     """Return why `job` is not finished, the deciding reason first; for a final job, how it ended."""
-    if job.state in (State.SCHEDULED, State.FAILED) and job.run_at > now:
+    if job.state in DEFERRED and job.run_at > now:
         return [_not_due(job, now), *_obstacles(job, now)]
     if job.state == State.PROCESSING:
         return list(_running(job, now))
-    if job.state in (State.COMPLETED, State.DEAD, State.CANCELLED):
+    if job.state in FINAL:
         return [_final(job, now)]
     return [*_obstacles(job, now)] or [_in_line(job, now)]
 
