@@ -233,9 +233,10 @@ def outcomes() -> str:
 
 
 def shell_environment() -> str:
-    from jobs import processes  # noqa: PLC0415 - Django must be set up
+    from jobs import new_job, processes  # noqa: PLC0415 - Django must be set up
     from jobs.runners import shell  # noqa: PLC0415
 
+    reserved = new_job.RESERVED_ENV_PREFIX
     inherited = [name for name in shell.ENVIRONMENT if name != processes.SUPERVISOR_VARIABLE]
     names = ", ".join(f"`{name}`" for name in inherited)
     return table(
@@ -247,7 +248,7 @@ def shell_environment() -> str:
             ["`QUEUECTL_QUEUE`", "the job's queue"],
             [f"`{processes.FENCE_VARIABLE}`", "a number that grows with every run of this job, also after a requeue"],
             [f"`{processes.SUPERVISOR_VARIABLE}`", "marks all processes of one supervisor; leave it alone"],
-            ["what the job's `env` names", f"as given; names that begin with `{shell.RESERVED_PREFIX}` are refused"],
+            ["what the job's `env` names", f"as given; names that begin with `{reserved}` are refused"],
         ],
     )
 

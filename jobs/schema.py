@@ -7,8 +7,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from jobs import migrations
 from jobs.database import connection
-
-APP_LABEL = "jobs"
+from jobs.router import APP_LABEL
 
 
 def missing(database: BaseDatabaseWrapper = connection) -> list[str]:

@@ -12,14 +12,13 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.urls import NoReverseMatch, reverse
 
-from jobs import schema
+from jobs import cli, schema
 from jobs.cli import arguments
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
 
 HOST = "127.0.0.1"  # Django's server for development is not one for others
 FIRST_PORT = 8000
-EXIT_FAILED = 1
 PASSWORD_BYTES = 9  # twelve characters
 
 
@@ -42,7 +41,8 @@ def configure(verbs: Verbs) -> None:
 def run(options: Namespace, output: Output) -> int:
     path = _dashboard_path()
     if missing := schema.missing():
-        raise CommandError(f"the database lacks {', '.join(missing)}; first: queuectl initdb", returncode=EXIT_FAILED)
+        lacking = f"the database lacks {', '.join(missing)}; first: queuectl initdb"
+        raise CommandError(lacking, returncode=cli.EXIT_FAILED)
     _refuse_taken(options.port)
     password = None if options.log_in is None else _renewed_password(options.log_in)
     output.line(f"Look    http://{HOST}:{options.port}{path}")
@@ -59,7 +59,9 @@ def _dashboard_path() -> str:
         return reverse("admin:jobs_dashboard_changelist")
     except NoReverseMatch:
         remedy = 'add path("admin/", admin.site.urls) to them'
-        raise CommandError(f"this project's URLs do not lead to the admin; {remedy}", returncode=EXIT_FAILED) from None
+        raise CommandError(
+            f"this project's URLs do not lead to the admin; {remedy}", returncode=cli.EXIT_FAILED
+        ) from None
 
 
 def _refuse_taken(port: int) -> None:
@@ -69,7 +71,7 @@ def _refuse_taken(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             reason = f"port {port} cannot be had: {error.strerror}; choose another with --port"
-            raise CommandError(reason, returncode=EXIT_FAILED) from None
+            raise CommandError(reason, returncode=cli.EXIT_FAILED) from None
 
 
 def _static_files() -> dict[str, Any]:
@@ -85,11 +87,13 @@ def _renewed_password(name: str) -> str:
     if user is None:
         if set(User.REQUIRED_FIELDS) - {"email"}:
             remedy = "make one with: manage.py createsuperuser"
-            raise CommandError(f"there is no user {name}, and users here need more; {remedy}", returncode=EXIT_FAILED)
+            raise CommandError(
+                f"there is no user {name}, and users here need more; {remedy}", returncode=cli.EXIT_FAILED
+            )
         User.objects.create_superuser(**{User.USERNAME_FIELD: name}, password=password)
         return password
     if not user.is_superuser:
-        raise CommandError(f"{name} is no superuser, whose password this may renew", returncode=EXIT_FAILED)
+        raise CommandError(f"{name} is no superuser, whose password this may renew", returncode=cli.EXIT_FAILED)
     user.set_password(password)
     user.save()
     return password

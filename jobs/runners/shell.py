@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from jobs import processes, signing
+from jobs.new_job import RESERVED_ENV_PREFIX
 from jobs.outcome import Advice, Claim, Outcome
 from jobs.runners import Stop, Watch
 from jobs.runners.capture import Capture
@@ -36,7 +37,6 @@ READ_BYTES = 65_536  # what a pipe holds
 
 ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR", processes.SUPERVISOR_VARIABLE)
 LOCALE_PREFIX = "LC_"
-RESERVED_PREFIX = "QUEUECTL_"
 
 ERRORS = {
     EXIT_LATER: ("exit code 75: asked to be run again later", Advice.LATER),
@@ -169,7 +169,7 @@ def _arguments(claim: Claim) -> list[str]:
 def _environment(claim: Claim) -> dict[str, str]:
     """Return all that a job sees: a short list of the worker's variables, its own, and what the queue tells it."""
     inherited = {name: os.environ[name] for name in os.environ if name in ENVIRONMENT or name.startswith(LOCALE_PREFIX)}
-    own = {name: value for name, value in (claim.env or {}).items() if not name.startswith(RESERVED_PREFIX)}
+    own = {name: value for name, value in (claim.env or {}).items() if not name.startswith(RESERVED_ENV_PREFIX)}
     ours = {
         processes.JOB_VARIABLE: claim.id,
         processes.FENCE_VARIABLE: str(claim.fence),
