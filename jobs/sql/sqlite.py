@@ -209,7 +209,7 @@ class _Waker:
         connection.ensure_connection()
         self._file = _file(connection)
         self._identity = self._file and _identity(self._file)
-        self._token = self._data_version()  # opens the files that are watched
+        self._version = self._data_version()  # opens the files that are watched
         path = str(connection.settings_dict["NAME"])
         self._watch = file_watch.watch(Path(path), Path(f"{path}-wal"))
         self._pause_seconds = WATCHED_SECONDS  # from the last look to the next
@@ -230,9 +230,9 @@ class _Waker:
         elif now >= self._next_look:
             self._pause_seconds = min(WATCHED_SECONDS, SYNC_GROWTH * self._pause_seconds)
             self._next_look = now + self._pause_seconds
-        token = self._data_version()
-        is_new = token != self._token
-        self._token = token
+        version = self._data_version()
+        is_new = version != self._version
+        self._version = version
         return is_new
 
     def renew(self) -> None:

@@ -282,7 +282,7 @@ class Watcher(sqlite._Waker):
         self.version = 1
         self.looks = 0
         self._watch = watch  # type: ignore[assignment]
-        self._token = self.version
+        self._version = self.version
         self._pause_seconds = sqlite.WATCHED_SECONDS
         self._next_look = 0.0
 
