@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from jobs.errors import DatabaseUnavailable
-from jobs.sql.rows import CLAIM_COLUMNS, Finish
+from jobs.sql.rows import CLAIM_COLUMNS, INSERT_JOB, Finish
 from jobs.sql.waking import Poller, Waker
 from jobs.states import FINAL, State
 
@@ -117,13 +117,6 @@ ON DUPLICATE KEY UPDATE
        output_head = VALUES(output_head),
        output_tail = VALUES(output_tail),
        output_dropped_bytes = VALUES(output_dropped_bytes)
-"""
-
-INSERT_JOB = """
-INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, cwd, env, signature, task, args,
-                      kwargs, backend, max_retries, backoff_base, backoff_max_seconds, timeout_seconds, run_at,
-                      enqueued_at, attempts, postponements, fence)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 IS_LOCAL = False

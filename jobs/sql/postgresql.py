@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import listening
 from jobs.sql.listening import PATIENCE
-from jobs.sql.rows import ATTEMPT_COLUMNS, CLAIM_COLUMNS, Finish
+from jobs.sql.rows import ATTEMPT_COLUMNS, CLAIM_COLUMNS, INSERT_JOB, Finish
 from jobs.sql.waking import Waker
 from jobs.states import State
 
@@ -152,15 +152,6 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (job_id, fence) DO UPDATE
    SET {ATTEMPT_AGAIN}
 """  # noqa: S608
-
-# A failure would undo the caller's transaction; this only stores nothing.
-INSERT_JOB = """
-INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, cwd, env, signature, task, args,
-                      kwargs, backend, max_retries, backoff_base, backoff_max_seconds, timeout_seconds, run_at,
-                      enqueued_at, attempts, postponements, fence)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (id) DO NOTHING
-"""
 
 COPY_JOBS = """
 COPY jobs_job (id, kind, queue, state, priority, command, uses_shell, cwd, env, signature, task, args,
@@ -316,7 +307,8 @@ def record_attempts(connection: BaseDatabaseWrapper, attempts: Sequence[Sequence
 
 def insert_job(connection: BaseDatabaseWrapper, job: Sequence[Any]) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_JOB, job)
+        # A failure would undo the caller's transaction; this only stores nothing.
+        cursor.execute(f"{INSERT_JOB} ON CONFLICT (id) DO NOTHING", job)
         return bool(cursor.rowcount)
 
 

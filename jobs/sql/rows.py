@@ -18,6 +18,13 @@ JOB_COLUMNS = (
     "kwargs", "backend", "max_retries", "backoff_base", "backoff_max_seconds", "timeout_seconds", "run_at",
     "enqueued_at", "attempts", "postponements", "fence",
 )  # fmt: skip
+# The same on every database; what is done about an id that is taken is not.
+INSERT_JOB = """
+INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, cwd, env, signature, task, args,
+                      kwargs, backend, max_retries, backoff_base, backoff_max_seconds, timeout_seconds, run_at,
+                      enqueued_at, attempts, postponements, fence)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
 ATTEMPT_COLUMNS = (
     "job_id", "fence", "number", "host", "pid", "started_at", "finished_at", "run_seconds", "outcome", "exit_code",
     "error", "exception_class", "traceback", "progress", "progress_message", "output_head", "output_tail",

@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import file_systems, file_watch
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import sqlite_log
-from jobs.sql.rows import CLAIM_COLUMNS, Finish
+from jobs.sql.rows import CLAIM_COLUMNS, INSERT_JOB, Finish
 from jobs.sql.waking import DatabaseReplacedError, Waker
 from jobs.states import State
 
@@ -127,14 +127,6 @@ ON CONFLICT (job_id, fence) DO UPDATE
        output_head = excluded.output_head,
        output_tail = excluded.output_tail,
        output_dropped_bytes = excluded.output_dropped_bytes
-"""
-
-
-INSERT_JOB = """
-INSERT INTO jobs_job (id, kind, queue, state, priority, command, uses_shell, cwd, env, signature, task, args,
-                      kwargs, backend, max_retries, backoff_base, backoff_max_seconds, timeout_seconds, run_at,
-                      enqueued_at, attempts, postponements, fence)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
