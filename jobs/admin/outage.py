@@ -17,7 +17,7 @@ def told(request: HttpRequest) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        unavailable = sql.for_connection(connection).explain(error)
+        unavailable = sql.for_connection(connection).explain(connection, error)
         if unavailable is None:
             raise
         messages.error(request, str(unavailable))

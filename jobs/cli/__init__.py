@@ -75,7 +75,7 @@ def execute(options: argparse.Namespace, output: Output) -> int:
 
 
 def _database_refusal(error: Error) -> CommandError:
-    explained = sql.for_connection(connection).explain(error)
+    explained = sql.for_connection(connection).explain(connection, error)
     if explained is not None:
         return CommandError(str(explained), returncode=explained.exit_code)
     message = " ".join(str(error).split())

@@ -12,10 +12,11 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.urls import NoReverseMatch, reverse
 
-from jobs import cli, schema
+from jobs import cli, schema, sql
 from jobs.cli import arguments
 from jobs.cli.output import Output
 from jobs.cli.parser import Verbs
+from jobs.database import connection
 
 HOST = "127.0.0.1"  # Django's server for development is not one for others
 FIRST_PORT = 8000
@@ -41,8 +42,8 @@ def configure(verbs: Verbs) -> None:
 def run(options: Namespace, output: Output) -> int:
     path = _dashboard_path()
     if missing := schema.missing():
-        lacking = f"the database lacks {', '.join(missing)}; first: queuectl initdb"
-        raise CommandError(lacking, returncode=cli.EXIT_FAILED)
+        text = f"the database {sql.address(connection)} lacks {', '.join(missing)}; first: queuectl initdb"
+        raise CommandError(text, returncode=cli.EXIT_FAILED)
     _refuse_taken(options.port)
     password = None if options.log_in is None else _renewed_password(options.log_in)
     output.line(f"Look    http://{HOST}:{options.port}{path}")

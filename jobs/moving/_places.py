@@ -28,7 +28,6 @@ SCHEMES = {
     "mariadb": "django.db.backends.mysql",
 }
 EXTRAS = {"django.db.backends.postgresql": "postgres", "django.db.backends.mysql": "mysql"}
-VENDOR_NAMES = {"mysql": "mariadb"}
 OPTION = "--from"
 EXAMPLES = "sqlite:////srv/queue.sqlite3, postgres://USER:PASSWORD@HOST:PORT/NAME or mariadb://USER:PASSWORD@HOST/NAME"
 BLAMED = "queuectl_place"  # the attribute of an error that says which database raised it
@@ -56,11 +55,7 @@ class Place:
 
     def __str__(self) -> str:
         """Return where it is, as the beginning of a URL without user and password; a file as its path."""
-        name, host, port = (str(self.settings[key] or "") for key in ("NAME", "HOST", "PORT"))
-        if self.connection.vendor == "sqlite":
-            return name
-        vendor = VENDOR_NAMES.get(self.connection.vendor, self.connection.vendor)
-        return f"{vendor}://{host}{f':{port}' if port else ''}/{name}"
+        return sql.address(self.connection)
 
     def now(self) -> datetime:
         """Return the time there, which its rows are compared with."""
@@ -86,7 +81,7 @@ class Place:
 
     def refusal(self, error: Error) -> QueueError:
         """Return what an error of this database means."""
-        explained = self.dialect.explain(error)
+        explained = self.dialect.explain(self.connection, error)
         message = self._without_password(f"the {self.role}: {explained or ' '.join(str(error).split())}")
         return QueueError(message) if explained is None else DatabaseUnavailable(message)
 

@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import mysql, postgresql, sqlite
+from jobs.sql.address import address as address
 from jobs.sql.rows import Finish
 from jobs.sql.waking import Waker
 from jobs.states import State
@@ -97,7 +98,7 @@ class Dialect(Protocol):
     def is_conflict(self, error: Exception) -> bool:
         """Return whether the transaction was undone for the sake of another one, and can be made again at once."""
 
-    def explain(self, error: Error) -> DatabaseUnavailable | None:
+    def explain(self, connection: BaseDatabaseWrapper, error: Error) -> DatabaseUnavailable | None:
         """Return what a database error means to a person if it says busy, full or unreachable; else None."""
 
 

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from jobs.errors import DatabaseUnavailable
+from jobs.sql.address import address
 from jobs.sql.rows import CLAIM_COLUMNS, INSERT_JOB, Finish
 from jobs.sql.waking import Poller, Waker
 from jobs.states import FINAL, State
@@ -375,14 +376,14 @@ def _number(error: Exception) -> int | None:
     return error.args[0] if error.args and isinstance(error.args[0], int) and error.args[0] else None
 
 
-def explain(error: Error) -> DatabaseUnavailable | None:
+def explain(connection: BaseDatabaseWrapper, error: Error) -> DatabaseUnavailable | None:
     number = _number(error)
     said = " ".join(str(error.args[-1] if error.args else error).split())
     if number is None and isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable(f"the database cannot be reached: {said or 'the connection is gone'}")
     for numbers, meaning in _UNAVAILABLE:
         if number in numbers:
-            return DatabaseUnavailable(meaning.format(said))
+            return DatabaseUnavailable(meaning.format(said, place=address(connection)))
     return None
 
 
@@ -395,6 +396,6 @@ _UNAVAILABLE = (
     (READ_ONLY, "the database is read-only, perhaps a replica; let DATABASES name the primary"),
     (STOPPING, "the database is being stopped: {}"),
     (NO_DATABASE, "there is no such database: {}"),
-    ({1146}, "the database has no tables for the queue; make them with: queuectl initdb"),
+    ({1146}, "the database {place} has no tables for the queue; make them with: queuectl initdb"),
     ({1054}, "the database is older than this code; bring it up to date with: queuectl initdb"),
 )

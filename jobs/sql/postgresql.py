@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import listening
+from jobs.sql.address import address
 from jobs.sql.listening import PATIENCE
 from jobs.sql.rows import ATTEMPT_COLUMNS, CLAIM_COLUMNS, INSERT_JOB, Finish
 from jobs.sql.waking import Waker
@@ -368,7 +369,7 @@ def _state(error: Exception) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
-def explain(error: Error) -> DatabaseUnavailable | None:
+def explain(connection: BaseDatabaseWrapper, error: Error) -> DatabaseUnavailable | None:
     state = _state(error)
     if state is None and any(sign in str(error) for sign in _CROWDED):
         state = "53300"
@@ -376,14 +377,14 @@ def explain(error: Error) -> DatabaseUnavailable | None:
         return DatabaseUnavailable(f"the database cannot be reached: {_one_line(error)}")
     for sign, meaning in _UNAVAILABLE.items():
         if state is not None and state.startswith(sign):
-            return DatabaseUnavailable(meaning.format(_one_line(error)))
+            return DatabaseUnavailable(meaning.format(_one_line(error), place=address(connection)))
     return None
 
 
 _UNAVAILABLE = {
     "25006": "the database is read-only, perhaps a replica; let DATABASES name the primary",
     "40": "the database is busy: another transaction was in the way; safe to repeat",
-    "42P01": "the database has no tables for the queue; make them with: queuectl initdb",
+    "42P01": "the database {place} has no tables for the queue; make them with: queuectl initdb",
     "42703": "the database is older than this code; bring it up to date with: queuectl initdb",
     "53300": "the database takes no more connections; end some, or raise max_connections",
     "53100": "the disk that holds the database is full; free some space, then repeat",

@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import file_systems, file_watch
 from jobs.errors import DatabaseUnavailable
 from jobs.sql import sqlite_log
+from jobs.sql.address import address
 from jobs.sql.rows import CLAIM_COLUMNS, INSERT_JOB, Finish
 from jobs.sql.waking import DatabaseReplacedError, Waker
 from jobs.states import State
@@ -350,11 +351,11 @@ def is_conflict(_error: Exception) -> bool:
     return False
 
 
-def explain(error: Error) -> DatabaseUnavailable | None:
+def explain(connection: BaseDatabaseWrapper, error: Error) -> DatabaseUnavailable | None:
     text = str(error)
     for sign, meaning in _UNAVAILABLE.items():
         if sign in text:
-            return DatabaseUnavailable(meaning)
+            return DatabaseUnavailable(meaning.format(place=address(connection)))
     return None
 
 
@@ -364,7 +365,7 @@ _UNAVAILABLE = {
     "readonly database": "the database is read-only; check the permissions of the file and of its folder",
     "unable to open": "the database cannot be opened; check that its folder exists and may be written to",
     "disk I/O error": "the disk that holds the database is full or fails; free some space or check it, then repeat",
-    "no such table": "the database has no tables for the queue; make them with: queuectl initdb",
+    "no such table": "the database {place} has no tables for the queue; make them with: queuectl initdb",
     "no such column": "the database is older than this code; bring it up to date with: queuectl initdb",
     "not a database": "the file is not an SQLite database",
     "malformed": "the database file is damaged; restore a backup (sqlite.org/recovery.html)",

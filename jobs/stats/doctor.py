@@ -37,7 +37,7 @@ def examine(*, now: datetime | None = None) -> list[Finding]:
     except DatabaseUnavailable as unavailable:
         return [error("database", str(unavailable), None)]
     except Error as problem:
-        explained = sql.for_connection(connection).explain(problem)
+        explained = sql.for_connection(connection).explain(connection, problem)
         return [error("database", str(explained or f"the database refuses: {problem}"), None)]
 
 

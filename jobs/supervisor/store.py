@@ -84,7 +84,9 @@ class Store(threading.Thread):
                 sql.check(connection)
                 if missing := schema.missing():
                     remedy = "bring it up to date with: queuectl initdb"
-                    raise DatabaseUnavailable(f"the database lacks {', '.join(missing)}; {remedy}")
+                    raise DatabaseUnavailable(
+                        f"the database {sql.address(connection)} lacks {', '.join(missing)}; {remedy}"
+                    )
                 settings.SECRET_KEY  # noqa: B018 - one that is missing is refused now, not by each job in turn
                 return self.register()
             except Error as error:

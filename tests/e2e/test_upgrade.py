@@ -37,6 +37,5 @@ def test_a_new_supervisor_does_not_start_on_older_tables(site: Site) -> None:
     done = site.run("worker", "start")
 
     assert done.returncode == 75
-    assert done.stderr == (
-        "queuectl: the database lacks 0003_task_results; bring it up to date with: queuectl initdb\n"
-    )
+    assert done.stderr.startswith("queuectl: the database ")
+    assert done.stderr.endswith(" lacks 0003_task_results; bring it up to date with: queuectl initdb\n")

@@ -55,7 +55,7 @@ def _try(action: Callable[[], object]) -> None:
     try:
         action()
     except DatabaseError as error:
-        if sql.for_connection(connection).explain(error) is None:
+        if sql.for_connection(connection).explain(connection, error) is None:
             raise
 
 

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -428,13 +429,20 @@ def _error(statement: str, params: Any = ()) -> DatabaseError:
 
 
 def test_it_explains_a_database_without_tables():
-    explained = DIALECT.explain(_error("SELECT 1 FROM jobs_no_table"))
+    explained = DIALECT.explain(connection, _error("SELECT 1 FROM jobs_no_table"))
     assert isinstance(explained, DatabaseUnavailable)
+    assert str(connection.settings_dict["NAME"]) in str(explained)
     assert "initdb" in str(explained)
 
 
+def test_it_names_a_database_without_user_and_password():
+    place = {"NAME": "queue", "HOST": "db.example", "PORT": 5432, "USER": "me", "PASSWORD": "secret"}
+    server: Any = SimpleNamespace(vendor="postgresql", settings_dict=place)
+    assert sql.address(server) == "postgresql://db.example:5432/queue"
+
+
 def test_it_explains_a_database_that_is_older_than_the_code():
-    explained = DIALECT.explain(_error("SELECT no_column FROM jobs_job"))
+    explained = DIALECT.explain(connection, _error("SELECT no_column FROM jobs_job"))
     assert isinstance(explained, DatabaseUnavailable)
     assert "initdb" in str(explained)
 
@@ -444,13 +452,13 @@ def test_it_explains_a_database_that_is_older_than_the_code():
 )
 def test_it_does_not_take_a_bug_for_a_busy_database(statement: str):
     make_job()
-    assert DIALECT.explain(_error(statement)) is None
+    assert DIALECT.explain(connection, _error(statement)) is None
 
 
 def test_it_does_not_take_a_users_words_for_those_of_the_database():
     # A constraint's message may quote what was stored; here the text of a user is in the statement.
     make_job()
-    assert DIALECT.explain(_error("UPDATE jobs_job SET command = NULL, cwd = 'database is locked'")) is None
+    assert DIALECT.explain(connection, _error("UPDATE jobs_job SET command = NULL, cwd = 'database is locked'")) is None
 
 
 @pytest.fixture
@@ -469,7 +477,7 @@ def test_it_waits_no_longer_than_it_may_and_explains_a_busy_database():
         try:
             Job.objects.update(priority=2)
         except DatabaseError as error:
-            return DIALECT.explain(error)
+            return DIALECT.explain(connection, error)
         return None
 
     (explained,) = race(explain)
