@@ -85,7 +85,8 @@ def run(options: Namespace, output: Output) -> int:
         return _enqueue_file(options, output, now)
     fields = _fields(options)
     job = queue.enqueue(_checked(fields, now), now=now)
-    _report(job, options, output, now)
+    with _answering(f"{job.pk} is enqueued", output):
+        _report(job, options, output, now)
     return 0
 
 
@@ -196,6 +197,19 @@ def _refuse_mix(options: Namespace, other: str) -> None:
             raise InvalidInput(option, f"does not go with {other}; write it as a field there")
 
 
+@contextmanager
+def _answering(done: str, output: Output) -> Iterator[None]:
+    """Say what was stored if the answer cannot be written: the error alone reads as if nothing was."""
+    try:
+        yield
+        output.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        problem = f"{done}, but the answer could not be written to the output: {error.strerror}"
+        raise OSError(error.errno, problem) from error
+
+
 def _report(job: Job, options: Namespace, output: Output, now: datetime) -> None:
     if options.quiet:
         output.line(job.pk)
@@ -231,7 +245,8 @@ def _enqueue_file(options: Namespace, output: Output, now: datetime) -> int:
         news = _read(file, name, output, now)
     with output.progress("storing", total=len(news)) as progress:
         jobs = queue.enqueue_many(news, now=now, advance=progress.advance)
-    _report_many(jobs, options, output, now)
+    with _answering(f"{present.plural(len(jobs), 'job')} enqueued", output):
+        _report_many(jobs, options, output, now)
     return 0
 
 

@@ -229,6 +229,27 @@ def test_a_supervisor_works_on_when_the_disk_with_its_status_lines_is_full(site)
     assert b"status lines cannot be printed any more: [Errno 28]" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "done"),
+    [(["--id", "job1", "true"], b"job1 is enqueued"), (["--quiet", "--file", "-"], b"2,000 jobs enqueued")],
+)
+def test_it_says_that_a_job_is_stored_whose_answer_cannot_be_written(site, words, done):
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            site.command("enqueue", *words),
+            cwd=CHECKOUT,
+            env=site.environment,
+            input=b'{"command": "true"}\n' * 2_000,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    expected = b"queuectl: %s, but the answer could not be written to the output: No space left on device\n"
+    assert ended.stderr == expected % done
+    assert site.states()["pending"] == (1 if words[0] == "--id" else 2_000)
+
+
 def test_it_is_interrupted_without_a_traceback(site):
     site.ok("enqueue", "--id", "job1", "true")
     log = site.home / "log"
