@@ -231,9 +231,20 @@ def _sentence(job: Job, now: datetime) -> str:
 
 
 def _next_step(job: Job, now: datetime) -> str:
+    if paused := _paused([job], now):
+        return paused
     if not stats.serving(stats.supervisors(now=now), job.queue):
         return "Start a worker: queuectl worker start"
     return f"Follow it: queuectl logs {shlex.quote(job.pk)} --follow"
+
+
+def _paused(jobs: list[Job], now: datetime) -> str | None:
+    """Return which of their queues are paused, and what helps; None if none is."""
+    paused = sorted({job.queue for job in jobs} & stats.pauses(now=now).keys())
+    if not paused:
+        return None
+    is_paused = f"{paused[0]} is paused" if len(paused) == 1 else f"{', '.join(paused)} are paused"
+    return f"But {is_paused}: queuectl queue resume {shlex.quote(paused[0])}"
 
 
 def _enqueue_file(options: Namespace, output: Output, now: datetime) -> int:
@@ -319,4 +330,5 @@ def _report_many(jobs: list[Job], options: Namespace, output: Output, now: datet
         policies = queue.load_policies(now=now)
         output.json([present.job_json(job, policies) for job in jobs])
     else:
-        output.line(f"{present.plural(len(jobs), 'job')} enqueued. Watch them: queuectl status --watch")
+        next_step = _paused(jobs, now) or "Watch them: queuectl status --watch"
+        output.line(f"{present.plural(len(jobs), 'job')} enqueued. {next_step}")

@@ -61,7 +61,7 @@ def configure(verbs: Verbs) -> None:
 
 def _list(options: Namespace, output: Output) -> int:
     now = clock.now()
-    views = stats.queues(counts=stats.count_jobs(), waits=stats.oldest_waits(now=now), now=now)
+    views = _views(now)
     if options.json:
         output.json([queue_json(view) for view in views])
     elif views:
@@ -69,6 +69,10 @@ def _list(options: Namespace, output: Output) -> int:
     else:
         output.note("No queue yet; the first job makes one.")
     return 0
+
+
+def _views(now: datetime) -> list[QueueView]:
+    return stats.queues(counts=stats.count_jobs(), waits=stats.oldest_waits(now=now), now=now)
 
 
 def print_queues(views: list[QueueView], output: Output, now: datetime) -> None:
@@ -123,10 +127,15 @@ def queue_json(view: QueueView) -> dict[str, Any]:
 
 def _pause(options: Namespace, output: Output) -> int:
     now = clock.now()
+    known = [view.name for view in _views(now)]
     until = None if options.seconds is None else now + timedelta(seconds=options.seconds)
     queue.pause(options.name, now=now, until=until, reason=_reason(options.reason), by=author())
     when = f" until {present.moment(until, now)}" if until else ""
     output.line(f"{options.name} is paused{when}; running jobs go on. Resume: {_resume_command(options.name)}")
+    # Ahead of its first job, or mistyped. Counts have a limit, so the jobs are asked, too.
+    if options.name not in known and not stats.newest_jobs(queue=options.name, limit=1):
+        others = f"; there are: {', '.join(known)}" if known else ""
+        output.note(f"No job has been in {options.name} so far{others}.")
     return 0
 
 

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from jobs import queue
 from jobs.models import Job
 from tests.cli.command import ok, queuectl, refused
+from tests.clock import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -154,6 +156,16 @@ def test_it_says_what_was_stored_and_the_next_step():
     )
     assert "a2 is enqueued in queue mail, to be run without a shell" in ok(
         "enqueue", "--id", "a2", "--queue", "mail", "--", "ls", "-l"
+    )
+
+
+def test_it_says_that_a_queue_is_paused():
+    for name in ("mail", "web"):
+        queue.pause(name, now=NOW, by="anna")
+    assert ok("enqueue", "--queue", "mail", "true").endswith(" But mail is paused: queuectl queue resume mail\n")
+    text = lines(*({"command": "true", "queue": name} for name in ("mail", "web", "default")))
+    assert ok("enqueue", "--file", "-", stdin=text) == (
+        "3 jobs enqueued. But mail, web are paused: queuectl queue resume mail\n"
     )
 
 

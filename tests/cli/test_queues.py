@@ -6,6 +6,7 @@ import pytest
 
 from jobs.cli.author import author
 from jobs.models import Config
+from jobs.states import State
 from tests.cli.command import ok, queuectl, refused
 from tests.factories import make_jobs
 
@@ -34,6 +35,13 @@ def test_it_pauses_with_a_reason_and_an_end():
     assert ": provider is down" in shown
     (mail,) = json.loads(ok("queue", "list", "--json"))
     assert mail["paused_by"] == author()
+
+
+def test_it_says_that_no_job_was_in_a_queue_that_is_paused():
+    assert queuectl("queue", "pause", "mial").err == "No job has been in mial so far.\n"
+    make_jobs([{"id": "a", "queue": "mail"}, {"id": "b", "state": State.COMPLETED}])
+    assert queuectl("queue", "pause", "mall").err == "No job has been in mall so far; there are: default, mail, mial.\n"
+    assert queuectl("queue", "pause", "mail").err == ""
 
 
 def test_it_resumes():
