@@ -252,8 +252,12 @@ def _enqueue_file(options: Namespace, output: Output, now: datetime) -> int:
     if options.words or (options.job and options.job != [STDIN]):
         raise InvalidInput("command", "does not go with --file")
     name = options.file or STDIN
-    with _opened(name, output) as file:
-        news = _read(file, name, output, now)
+    is_typed = name == STDIN and output.has_person
+    if is_typed:
+        output.note("Reading jobs, one JSON object a line; Ctrl-D ends.")
+    with _opened(name) as file:
+        lines = _lines(file, name)
+        news = _read(lines if is_typed else _counted(lines, name, output), name, now)  # a bar would animate over typing
     with output.progress("storing", total=len(news)) as progress:
         jobs = queue.enqueue_many(news, now=now, advance=progress.advance)
     with _answering(f"{present.plural(len(jobs), 'job')} enqueued", output):
@@ -262,12 +266,10 @@ def _enqueue_file(options: Namespace, output: Output, now: datetime) -> int:
 
 
 @contextmanager
-def _opened(name: str, output: Output) -> Iterator[BinaryIO]:
+def _opened(name: str) -> Iterator[BinaryIO]:
     if name == STDIN:
         if sys.stdin is None:
             raise InvalidInput("--file", "cannot read -: standard input is closed")
-        if output.has_person:
-            output.note("Reading jobs from the terminal: one JSON object a line, Ctrl-D at the end.")
         yield sys.stdin.buffer
         return
     try:
@@ -279,22 +281,20 @@ def _opened(name: str, output: Output) -> Iterator[BinaryIO]:
         yield file
 
 
-def _read(file: BinaryIO, name: str, output: Output, now: datetime) -> list[NewJob]:
+def _read(lines: Iterable[bytes], name: str, now: datetime) -> list[NewJob]:
     """Return the jobs of all lines. Raise InvalidInput that tells of the first wrong ones."""
     news: list[NewJob] = []
     lines_of_ids: dict[str, int] = {}
     wrong: list[str] = []
-    with output.progress(f"reading {name}") as progress:
-        for number, line in enumerate(_lines(file, name), start=1):
-            progress.advance(1)
-            if not line.strip():
-                continue
-            try:
-                new = _checked(strict_json.load_object(line), now)
-                _refuse_repeated(new, number, lines_of_ids)
-                news.append(new)
-            except InvalidInput as error:
-                wrong.append(f"line {number}: {error}")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            new = _checked(strict_json.load_object(line), now)
+            _refuse_repeated(new, number, lines_of_ids)
+            news.append(new)
+        except InvalidInput as error:
+            wrong.append(f"line {number}: {error}")
     if wrong:
         raise InvalidInput(new_job.shown(name), _summary(wrong))
     return news
@@ -310,6 +310,14 @@ def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
             yield line.rstrip(b"\r\n")
     except OSError as error:
         raise InvalidInput("--file", f"cannot read {new_job.shown(name)}: {error.strerror}") from None
+
+
+def _counted(lines: Iterable[bytes], name: str, output: Output) -> Iterator[bytes]:
+    """Yield the lines with a bar that counts them."""
+    with output.progress(f"reading {name}") as progress:
+        for line in lines:
+            progress.advance(1)
+            yield line
 
 
 def _refuse_repeated(new: NewJob, number: int, lines_of_ids: dict[str, int]) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from jobs import queue
+from jobs.cli.output import Progress
 from jobs.models import Job
 from tests.cli.command import ok, queuectl, refused
 from tests.clock import NOW
@@ -258,6 +259,18 @@ def test_it_reads_a_file(tmp_path):
     path = tmp_path / "jobs.jsonl"
     path.write_text(lines({"id": "a", "command": "1"}))
     assert [job["id"] for job in json.loads(ok("enqueue", "--json", "--file", str(path)))] == ["a"]
+
+
+def test_it_shows_no_bar_over_what_a_person_types(monkeypatch):
+    shown = []
+    monkeypatch.setattr(Progress, "__init__", lambda _self, what, *_, **__: shown.append(what))
+    for method in ("advance", "end"):
+        monkeypatch.setattr(Progress, method, lambda *_: None)
+    done = queuectl("enqueue", "--file", "-", answer=lines({"id": "a", "command": "1"}))
+    assert (done.code, done.err) == (0, "Reading jobs, one JSON object a line; Ctrl-D ends.\n")
+    assert shown == ["storing"]
+    ok("enqueue", "--file", "-", stdin=lines({"id": "b", "command": "1"}))
+    assert shown == ["storing", "reading -", "storing"]
 
 
 def test_it_takes_an_empty_file_for_no_jobs():
