@@ -30,6 +30,7 @@ class Knob:
     minimum: float
     maximum: float
     help: str
+    zero: str | None = None  # what 0 means where it is not what it says
 
     def clean(self, value: object) -> float:
         """Return `value` as a number within bounds; a text is read as a person would write it. Raise InvalidInput."""
@@ -104,6 +105,7 @@ KNOBS: dict[str, Knob] = {
             minimum=0,
             maximum=365 * DAY_SECONDS,
             help="how long one attempt may run; 0 is no limit",
+            zero="no limit",
         ),
         Knob(
             name="retention",

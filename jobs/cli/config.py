@@ -105,11 +105,11 @@ def _row(setting: Setting) -> list[Cell | str]:
 
 
 def value_text(setting: Setting) -> str:
-    """Return the value as it would be set, and in larger units where that is easier to read."""
+    """Return the value as it would be set, and in larger units or words where that is easier to read."""
     number = f"{setting.value:.15g}"
     if setting.knob.unit != "seconds":
         return number
-    human = durations.text(setting.value)
+    human = (setting.knob.zero if not setting.value else None) or durations.text(setting.value)
     return f"{number}s" if human == f"{number}s" else f"{number}s ({human})"
 
 

@@ -337,6 +337,12 @@ def _report_many(jobs: list[Job], options: Namespace, output: Output, now: datet
     elif options.json:
         policies = queue.load_policies(now=now)
         output.json([present.job_json(job, policies) for job in jobs])
+    elif not jobs:
+        output.line(f"0 jobs enqueued: no job in {_source(options)}.")
     else:
         next_step = _paused(jobs, now) or "Watch them: queuectl status --watch"
         output.line(f"{present.plural(len(jobs), 'job')} enqueued. {next_step}")
+
+
+def _source(options: Namespace) -> str:
+    return "standard input" if options.file in (None, STDIN) else str(options.file)

@@ -25,6 +25,13 @@ def test_it_takes_durations_and_echoes_them():
     assert ok("config", "get", "timeout", "--queue", "mail") == "1m30s\n"
 
 
+def test_it_says_that_no_time_is_no_limit():
+    assert "0s (no limit)" in ok("config", "list")
+    assert next(row for row in json.loads(ok("config", "list", "--json")) if row["key"] == "timeout")["value"] == 0
+    assert ok("config", "set", "timeout", "0").startswith("timeout = 0s (no limit) for all queues")
+    assert ok("config", "set", "backoff-max", "0").startswith("backoff_max = 0s for all queues")
+
+
 def test_it_tells_where_a_value_comes_from():
     ok("config", "set", "jitter", "0.5")
     ok("config", "set", "backoff-base", "3", "--queue", "mail")

@@ -273,8 +273,12 @@ def test_it_shows_no_bar_over_what_a_person_types(monkeypatch):
     assert shown == ["storing", "reading -", "storing"]
 
 
-def test_it_takes_an_empty_file_for_no_jobs():
-    assert ok("enqueue", "--file", "-", stdin="").startswith("0 jobs enqueued.")
+def test_it_takes_an_empty_file_for_no_jobs(tmp_path):
+    assert ok("enqueue", "--file", "-", stdin="") == "0 jobs enqueued: no job in standard input.\n"
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n")
+    assert ok("enqueue", "--file", str(empty)) == f"0 jobs enqueued: no job in {empty}.\n"
+    assert ok("enqueue", "--file", str(empty), "--json") == "[]\n"
 
 
 def test_it_stores_nothing_of_a_file_with_a_wrong_line_and_names_the_line():
