@@ -6,6 +6,7 @@ a project may silence one. Two apps labelled `jobs` are refused by Django itself
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
@@ -58,6 +59,22 @@ def check_time_zones(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
 def check_commands(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Refuse a named command that is not defined well; the admin does not offer it."""
     return [checks.Error(str(wrong), hint=wrong.hint, id=wrong.check_id) for wrong in named_commands.problems()]
+
+
+@checks.register(checks.Tags.compatibility)
+def check_tasks(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Warn of a `TASKS` that nothing reads: Django before 6.0 has no tasks, and takes any setting without a word."""
+    if find_spec("django.tasks") or find_spec("django_tasks"):
+        return []
+    return [
+        checks.Warning(
+            f"TASKS[{alias!r}] is ignored: this Django has no tasks, and their backport is not installed.",
+            hint='Use Django 6.0, or: pip install "django-queuectl[tasks]".',
+            id="jobs.W006",
+        )
+        for alias, entry in (getattr(settings, "TASKS", None) or {}).items()
+        if str(entry.get("BACKEND")).startswith("jobs.")
+    ]
 
 
 @checks.register(checks.Tags.compatibility)

@@ -6,6 +6,8 @@ import pytest
 from django.apps import apps
 from django.core import checks
 
+from jobs.checks import check_tasks
+
 pytestmark = pytest.mark.django_db  # other checks ask the database
 
 
@@ -79,3 +81,17 @@ def test_it_names_what_is_wrong_with_the_queues(settings, queues: Any, words: st
     assert message.id == "jobs.E008"
     assert str(message.msg).startswith(f"TASKS['letters']['QUEUES'] {words}")
     assert message.hint
+
+
+def test_it_warns_of_tasks_that_nothing_reads(settings, monkeypatch):
+    assert check_tasks(app_configs=None) == []
+    monkeypatch.setattr("jobs.checks.find_spec", lambda _: None)
+    settings.TASKS = {"letters": {"BACKEND": "jobs.backend.JobsBackend"}, "other": {"BACKEND": "elsewhere.Backend"}}
+
+    (message,) = check_tasks(app_configs=None)
+
+    assert (message.id, message.msg) == (
+        "jobs.W006",
+        "TASKS['letters'] is ignored: this Django has no tasks, and their backport is not installed.",
+    )
+    assert "django-queuectl[tasks]" in str(message.hint)
