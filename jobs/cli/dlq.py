@@ -43,6 +43,7 @@ def configure(verbs: Verbs) -> None:
         "discard",
         _discard,
         summary="delete dead jobs",
+        about="A person is asked first. Where nobody can be asked, as in a script, ids are enough; --all needs --yes.",
         examples=("queuectl dlq discard job1", "queuectl dlq discard --all --queue mail --yes"),
     )
     report.add_ids_or_all(discard)
@@ -112,12 +113,13 @@ def _retry(options: Namespace, output: Output) -> int:
 
 def _discard(options: Namespace, output: Output) -> int:
     report.refuse_unclear_choice(options)
+    is_meant = _is_confirmed if options.all else people.is_deletion_meant
+    if not is_meant(options, output):
+        output.note("Nothing was discarded.")
+        return people.EXIT_DECLINED
     if not options.all:
         done = queue.discard(options.jobs, now=clock.now())
         return report.print_report(done, output, "{} is discarded.".format)
-    if not _is_confirmed(options, output):
-        output.note("Nothing was discarded.")
-        return people.EXIT_DECLINED
     count = _apply_to_all(queue.DISCARD, options, output)
     output.line(f"{present.plural(count, 'dead job')} discarded." if count else "No dead jobs.")
     return 0

@@ -41,6 +41,7 @@ def configure(verbs: Verbs) -> None:
         "delete",
         _delete,
         summary="delete finished jobs with their history",
+        about="A person is asked first. Where nobody can be asked, as in a script, their ids are enough.",
         examples=("queuectl delete job1", "queuectl delete --yes job1 job2"),
     )
     report.add_ids(delete)
@@ -82,9 +83,15 @@ def _cancel(options: Namespace, output: Output) -> int:
 
 
 def _delete(options: Namespace, output: Output) -> int:
-    count = len(set(options.jobs))
-    question = f"Delete {present.plural(count, 'job')} with all attempts and output?"
-    if output.has_person and not options.yes and not output.confirms(question):
+    if not is_deletion_meant(options, output):
         output.note("Nothing was deleted.")
         return EXIT_DECLINED
     return report.print_report(queue.delete(options.jobs, now=clock.now()), output, "{} is deleted.".format)
+
+
+def is_deletion_meant(options: Namespace, output: Output) -> bool:
+    """Ask a person before named jobs are deleted. Where nobody can be asked, their names are enough."""
+    if options.yes or not output.has_person:
+        return True
+    count = len(set(options.jobs))
+    return output.confirms(f"Delete {present.plural(count, 'job')} with all attempts and output?")

@@ -93,12 +93,15 @@ def test_it_asks_a_person_and_takes_only_yes_for_yes(answer):
     assert not Job.objects.exists()
 
 
-def test_it_asks_before_it_deletes():
+@pytest.mark.parametrize(("verb", "done"), [(["delete"], "deleted"), (["dlq", "discard"], "discarded")])
+def test_it_asks_before_it_deletes_named_jobs(verb, done):
     make_dead(2)
-    asked = queuectl("delete", "dead0", "dead1", answer="n")
-    assert asked.err == "Delete 2 jobs with all attempts and output? [y/N] Nothing was deleted.\n"
-    assert queuectl("delete", "--yes", "dead0", answer="n").code == 0
-    assert Job.objects.count() == 1
+    asked = queuectl(*verb, "dead0", "dead1", answer="n")
+    assert (asked.code, Job.objects.count()) == (1, 2)
+    assert asked.err == f"Delete 2 jobs with all attempts and output? [y/N] Nothing was {done}.\n"
+    assert queuectl(*verb, "--yes", "dead0", answer="n").code == 0
+    assert queuectl(*verb, "dead1", answer="y").code == 0
+    assert not Job.objects.exists()
 
 
 @pytest.mark.parametrize(
