@@ -1,6 +1,5 @@
 """What every test may use: sites for tests of real processes. Other fixtures live beside their part's tests."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +46,6 @@ class Workshop:
             self._template.ok("initdb")
         site = self._unmade(**environment)
         site.database.copy(self._template.database)
-        shutil.copy(self._template.home / "secret_key", site.home)
         return site
 
     def make_empty(self, **environment: str) -> Site:

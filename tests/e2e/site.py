@@ -34,6 +34,7 @@ class Site:
             "PATH": os.environ["PATH"],
             "QUEUECTL_HOME": str(home),
             "DATABASE_URL": database.url,
+            "SECRET_KEY": "one key for all sites, whose databases are copies of one",
             "JOBS_KILL_GRACE_SECONDS": "1",
             **environment,
         }
