@@ -1,5 +1,6 @@
 """What every test may use: sites for tests of real processes. Other fixtures live beside their part's tests."""
 
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ MakeSite = Callable[..., Site]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse in one line to test on a server that is not there, which would fail every test by itself."""
+    # A shell has what it starts in the background ignore this, and what that starts, too; tests interrupt processes.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or CONFIGURED is SQLite:
         return
     try:
