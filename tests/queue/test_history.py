@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from jobs import queue, stats
-from jobs.errors import InvalidInput, NotFound
+from jobs.errors import InvalidInput, WrongState
 from jobs.models import Config, ConfigChange
 from jobs.queue import _changes
 from tests.clock import NOW, after
@@ -53,7 +53,7 @@ def test_it_writes_down_nothing_where_nothing_changes():
     queue.set_knob("jitter", 0.0, by="berta", now=NOW)
     queue.unset_knob("timeout", by="berta", now=NOW)
     queue.unset_knob("timeout", queue="mail", by="berta", now=NOW)
-    with pytest.raises(NotFound):
+    with pytest.raises(WrongState):
         queue.resume("mail", now=NOW, by="berta")
     assert rows() == [("*", "jitter", None, 0.0, "anna")]
     assert Config.objects.count() == 1
@@ -88,7 +88,7 @@ def test_it_tells_the_end_of_a_pause_that_nobody_ended():
     queue.pause("mail", now=after(seconds=90), by="berta")
     assert [by for by, _ in told()] == ["berta", None, "dora", "anna"]
     assert ConfigChange.objects.get(changed_by="berta").before is None
-    with pytest.raises(NotFound):
+    with pytest.raises(WrongState):
         queue.resume("other", now=NOW, by="anna")
 
 

@@ -104,7 +104,9 @@ def test_the_key_of_the_environment_wins_even_when_it_starts_with_a_dollar(site)
 
 def test_it_reads_the_key_when_one_is_needed(site):
     site.home.mkdir()
-    (site.home / "secret_key").write_text("a key\n")
+    key = site.home / "secret_key"
+    key.write_text("a key\n")
+    key.chmod(0o600)
     assert site.read("SECRET_KEY + ''") == "a key"
 
 
