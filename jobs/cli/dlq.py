@@ -43,7 +43,7 @@ def configure(verbs: Verbs) -> None:
         "discard",
         _discard,
         summary="delete dead jobs",
-        about="A person is asked first. Where nobody can be asked, as in a script, ids are enough; --all needs --yes.",
+        about="A person is asked first. Where nobody can be asked, ids are enough; --all needs --yes.",
         examples=("queuectl dlq discard job1", "queuectl dlq discard --all --queue mail --yes"),
     )
     report.add_ids_or_all(discard)

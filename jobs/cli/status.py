@@ -36,7 +36,7 @@ def configure(verbs: Verbs) -> None:
         run,
         summary="show how many jobs there are, who works, and whether all is well",
         about=f"Counts stop at {stats.COUNT_MAX:,}+. "
-        "The queue is unhealthy when due work waits and no worker serves it, "
+        "The queue is unhealthy when due work waits and no worker serves it,\n"
         "or when a worker died with jobs in hand and none is there to take them back.",
         examples=("queuectl status --watch", "queuectl status --check --max-wait 15m || page-someone"),
     )
