@@ -1,24 +1,24 @@
-"""Processes as the operating system sees them: who is alive, what belongs to a job, how to end all of it.
+"""Processes as the operating system sees them: what belongs to a job, and how to end all of it.
 
-The supervisor asks for identities, and kills what a dead worker left; the shell runner starts commands and ends their
-trees. On Linux orphans come back to the worker, which is a subreaper: a job's tree is always below its worker, whatever
-the processes do to hide. Elsewhere psutil finds what stayed in the session of the command.
+The supervisor kills what a dead worker left; the shell runner starts commands and ends their trees. On Linux orphans
+come back to the worker, which is a subreaper: a job's tree is always below its worker, whatever the processes do to
+hide. Elsewhere psutil finds what stayed in the session of the command.
 """
 
 import ctypes
 import functools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from jobs import identities
 
 JOB_VARIABLE = "QUEUECTL_JOB_ID"
 FENCE_VARIABLE = "QUEUECTL_FENCE"
@@ -27,84 +27,9 @@ SUPERVISOR_VARIABLE = "QUEUECTL_SUPERVISOR"
 
 _JOB_ENTRY_PREFIX = os.fsencode(f"{JOB_VARIABLE}=")
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_START_TICKS_FIELD = 22  # proc_pid_stat(5), counted from 1
-_STATE_FIELD = 3
-_DEAD_STATES = frozenset({"Z", "X"})
 _PAUSE_SECONDS = 0.001  # a killed process takes about that long to go, a new program to show its environment
 _EMPTY_LOOKS = 5  # two let a process that forks and exits all the time slip through on a busy machine
 _ORPHANS_KILL_SECONDS = 5.0  # only a process stuck in the kernel resists longer; nothing ends that one
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One process, told apart from a later one with its pid. `started` is the kernel's own count: no clock moves it."""
-
-    machine: str
-    pid: int
-    started: str
-
-
-def own_identity() -> Identity:
-    started = _started(os.getpid())
-    if started is None:
-        raise RuntimeError("this process cannot see itself; is /proc mounted?")
-    return Identity(machine=_machine(), pid=os.getpid(), started=started)
-
-
-def is_alive(identity: Identity) -> bool | None:
-    """Return whether that process runs; a zombie does not. None: on another machine, or hidden, so we cannot tell."""
-    if identity.machine != _machine():
-        return None
-    started = _started(identity.pid)
-    if started is None and _is_hidden(identity.pid):
-        return None
-    return started == identity.started
-
-
-def is_from_before_this_boot(machine: str) -> bool:
-    """Return whether a process of `machine`, known to be this one, ran in an earlier boot. Host names tell of none."""
-    return " " in machine and " " in _machine() and machine.split(maxsplit=1)[0] != _machine().split()[0]
-
-
-@functools.cache
-def _machine() -> str:
-    """Return what makes a pid unique: this boot, and this container's own numbering of processes."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _started(pid: int) -> str | None:
-    """Return when the process started, in the system's own unit. None: there is none, or only its zombie."""
-    if sys.platform != "linux":
-        return _started_elsewhere(pid)
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None
-    fields = stat.rpartition(")")[2].split()  # a program's name may contain anything, also ")"
-    first = _STATE_FIELD
-    return None if fields[0] in _DEAD_STATES else fields[_START_TICKS_FIELD - first]
-
-
-def _started_elsewhere(pid: int) -> str | None:
-    try:
-        return None if _is_zombie(pid) else repr(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _is_hidden(pid: int) -> bool:
-    """Return whether there is such a process of another user, which /proc mounted with hidepid does not show."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        return False
-    return False
 
 
 def become_subreaper() -> bool:
@@ -190,7 +115,7 @@ def _roots(command: int) -> list[int]:
     An orphan that does not say whose it is goes with whichever job notices it.
     """
     if sys.platform != "linux":
-        return [pid for pid in psutil.pids() if _session(pid) == command and not _is_zombie(pid)]
+        return [pid for pid in psutil.pids() if _session(pid) == command and not identities.is_zombie(pid)]
     orphans = [pid for pid in _living_orphans() if _owner(pid) in (command, None)]
     return orphans if _is_gone(command, os.WNOWAIT) else [command, *orphans]
 
@@ -240,13 +165,6 @@ def _is_gone(child: int, keep: int = 0) -> bool:
     try:
         return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | keep) is not None
     except ChildProcessError:
-        return True
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
         return True
 
 

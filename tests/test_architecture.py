@@ -27,7 +27,7 @@ FORBIDDEN_WORDS = set(
 )
 # What Unix calls the end of a process. Of a job it is never said.
 WORDS_OF_PROCESSES = {"reap", "reaps", "reaper", "reaped", "zombie", "zombies"}
-ABOUT_PROCESSES = ("jobs/processes.py", "jobs/runners/")
+ABOUT_PROCESSES = ("jobs/identities.py", "jobs/processes.py", "jobs/runners/")
 OTHER_WORDS = re.compile(r"\b(TODO|FIXME|XXX)\b")  # this file is not among those that are searched
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

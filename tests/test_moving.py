@@ -9,7 +9,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from jobs import processes, queue, stats
+from jobs import identities, queue, stats
 from jobs.database import atomic
 from jobs.models import Attempt, Config, ConfigChange, Counter, Job, Supervisor
 from jobs.moving import _comparing, _moving
@@ -429,7 +429,7 @@ def test_it_does_not_bring_what_was_moved_elsewhere(old: House, new: House, move
 
 def alive(**fields: Any) -> Supervisor:
     """Store a supervisor whose process, this one, runs."""
-    own = processes.own_identity()
+    own = identities.own()
     now = timezone.now()
     identity = {"machine": own.machine, "pid": own.pid, "process_started": own.started}
     return make_supervisor(**identity, started_at=now, heartbeat_at=now, **fields)
@@ -451,7 +451,7 @@ def test_it_refuses_while_workers_run(place: str, old: House, new: House, move: 
 def test_it_takes_a_silent_supervisor_for_alive_until_its_lease_is_over(old: House, move: Move):
     with old.inside():
         late = make_supervisor(machine="elsewhere host", heartbeat_at=timezone.now(), lease_seconds=3_600.0)
-        Supervisor.objects.filter(pk=late.pk).update(machine=processes.own_identity().machine.split()[0] + " other")
+        Supervisor.objects.filter(pk=late.pk).update(machine=identities.own().machine.split()[0] + " other")
     assert "workers run on the source" in move(code=5)
     with old.inside():
         Supervisor.objects.update(heartbeat_at=NOW)

@@ -1,4 +1,4 @@
-"""Identities of processes, and the end of those that a dead worker left."""
+"""The end of processes that a dead worker left, and of the trees of jobs."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,86 +46,6 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     yield child
     child.kill()
     child.wait()
-
-
-def identity_of(pid: int) -> processes.Identity:
-    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return processes.Identity(machine=processes.own_identity().machine, pid=pid, started=ticks)
-
-
-# Who is alive
-
-
-def test_it_knows_that_it_lives_itself():
-    assert processes.is_alive(processes.own_identity()) is True
-
-
-def test_it_has_an_identity_that_no_clock_moves():
-    assert processes.own_identity() == processes.own_identity() == identity_of(os.getpid())
-
-
-def test_it_sees_the_life_and_death_of_another(child: subprocess.Popen[bytes]):
-    identity = identity_of(child.pid)
-    assert processes.is_alive(identity) is True
-    child.kill()
-    child.wait()
-    assert processes.is_alive(identity) is False
-
-
-def test_it_takes_a_zombie_for_dead(child: subprocess.Popen[bytes]):
-    identity = identity_of(child.pid)
-    child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert processes.is_alive(identity) is False
-
-
-def test_it_is_not_misled_by_a_pid_that_was_given_away(child: subprocess.Popen[bytes]):
-    earlier = replace(identity_of(child.pid), started="1")
-    assert processes.is_alive(earlier) is False
-
-
-@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 10**30])
-def test_it_takes_an_impossible_pid_for_dead(pid: int):
-    assert processes.is_alive(replace(processes.own_identity(), pid=pid)) is False
-
-
-@pytest.mark.parametrize(
-    ("other", "own", "is_earlier"),
-    [
-        ("boot1 pid:[1]", "boot2 pid:[1]", True),
-        ("boot1 pid:[1]", "boot1 pid:[2]", False),
-        ("host1", "host2", False),  # where the system names no boot
-        ("host1", "boot1 pid:[1]", False),
-        ("boot1 pid:[1]", "host1", False),
-    ],
-)
-def test_it_tells_an_earlier_boot_by_the_boots_alone(
-    other: str, own: str, is_earlier: bool, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(processes, "_machine", lambda: own)
-    assert processes.is_from_before_this_boot(other) == is_earlier
-
-
-def test_it_cannot_tell_about_another_machine():
-    assert processes.is_alive(replace(processes.own_identity(), machine="elsewhere")) is None
-
-
-def test_it_cannot_tell_about_a_process_that_is_hidden(monkeypatch: pytest.MonkeyPatch):
-    def refuse(pid: int, number: int) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "kill", refuse)
-    assert processes.is_alive(replace(processes.own_identity(), pid=2**22 + 1)) is None
-
-
-def test_it_reads_the_start_of_a_program_with_an_odd_name(tmp_path: Path):
-    odd = tmp_path / "a) Z 1 (b"
-    odd.symlink_to("/bin/sleep")
-    process = started(str(odd), "600")
-    wait_until(lambda: "(a) Z 1 (b)" in Path(f"/proc/{process.pid}/stat").read_text())
-    assert processes.is_alive(identity_of(process.pid)) is True
-    process.kill()
-    process.wait()
 
 
 # What was left

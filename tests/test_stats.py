@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import histogram, processes, queue, stats
+from jobs import histogram, identities, queue, stats
 from jobs.errors import NotFound
 from jobs.models import Attempt, Config, Counter, Depth, Supervisor
 from jobs.states import State
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def make_living(**fields) -> Supervisor:
     """Store a supervisor that is this very process."""
-    me = processes.own_identity()
+    me = identities.own()
     return make_supervisor(**{"machine": me.machine, "pid": me.pid, "process_started": me.started, **fields})
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
-from jobs import processes, queue, schema, signing, stats
+from jobs import identities, processes, queue, schema, signing, stats
 from jobs.errors import DatabaseUnavailable, WrongState
 from jobs.models import Attempt, Config, Counter, Job, Supervisor
 from jobs.moving._places import Place, Route
@@ -88,8 +88,8 @@ def bury_dead(place: Place) -> None:
     """Take for dead who is, as a supervisor would: what is left of it on this machine is killed before."""
     now = place.now()
     for row in unended(place):
-        identity = processes.Identity(machine=row.machine, pid=row.pid, started=row.process_started)
-        if processes.is_alive(identity) is False:
+        identity = identities.Identity(machine=row.machine, pid=row.pid, started=row.process_started)
+        if identities.is_alive(identity) is False:
             processes.kill_marked(row.marker, timeout_seconds=KILL_SECONDS)
         if is_dead(row, place=place, now=now):
             queue.mark_dead(row, using=place.alias, now=now)
@@ -105,7 +105,7 @@ def is_dead(row: Supervisor, *, place: Place, now: datetime) -> bool:
     """Tell whether the process of a supervisor is gone, or was silent past its lease."""
     if stats.liveness(row, now=now) is Liveness.GONE:
         return True
-    return place.dialect.IS_LOCAL and processes.is_from_before_this_boot(row.machine)
+    return place.dialect.IS_LOCAL and identities.is_from_before_this_boot(row.machine)
 
 
 def _count_there(route: Route) -> int:

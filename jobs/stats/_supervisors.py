@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from jobs import processes
+from jobs import identities
 from jobs.models import Job, Supervisor
 from jobs.states import State
 
@@ -108,8 +108,8 @@ def liveness(row: Supervisor, *, now: datetime) -> Liveness:
     if row.lost_at is not None:
         return Liveness.GONE
     silent_seconds = _silent_seconds(row, now)
-    identity = processes.Identity(machine=row.machine, pid=row.pid, started=row.process_started)
-    is_alive = processes.is_alive(identity)
+    identity = identities.Identity(machine=row.machine, pid=row.pid, started=row.process_started)
+    is_alive = identities.is_alive(identity)
     if is_alive is False or (is_alive is None and silent_seconds > row.lease_seconds):
         return Liveness.GONE
     return Liveness.LATE if silent_seconds > row.lease_seconds * LATE_SHARE else Liveness.ALIVE

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connections
 
 import jobs
-from jobs import conf, processes, sql, worker
+from jobs import conf, identities, processes, sql, worker
 from jobs.database import connection
 from jobs.outcome import Claim, Outcome, Output
 from jobs.queue import Ended
@@ -72,7 +72,7 @@ def _warn() -> None:
 
 
 def _description(options: Options, marker: str) -> dict[str, Any]:
-    identity = processes.own_identity()
+    identity = identities.own()
     return {
         "marker": marker,
         "host": socket.gethostname(),

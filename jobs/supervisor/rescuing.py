@@ -4,7 +4,7 @@ import logging
 import time
 from datetime import datetime
 
-from jobs import processes, queue, sql
+from jobs import identities, processes, queue, sql
 from jobs.database import connection
 from jobs.models import Supervisor
 
@@ -35,12 +35,12 @@ class Rescuer:
         return rescued
 
     def _is_dead(self, other: Supervisor) -> bool:
-        identity = processes.Identity(machine=other.machine, pid=other.pid, started=other.process_started)
-        if processes.is_alive(identity) is False:
+        identity = identities.Identity(machine=other.machine, pid=other.pid, started=other.process_started)
+        if identities.is_alive(identity) is False:
             # Before its jobs may start again, whatever is left of them must be gone.
             processes.kill_marked(other.marker, timeout_seconds=KILL_SECONDS)
             return True
-        if sql.for_connection(connection).IS_LOCAL and processes.is_from_before_this_boot(other.machine):
+        if sql.for_connection(connection).IS_LOCAL and identities.is_from_before_this_boot(other.machine):
             return True
         return self._silent_seconds(other) > other.lease_seconds
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import jobs
-from jobs import clock, conf, processes, queue, sql
+from jobs import clock, conf, identities, queue, sql
 from jobs.database import atomic, connection
 from jobs.outcome import Claim, Outcome
 from jobs.states import Ending
@@ -68,7 +68,7 @@ def _drain(
 @contextmanager
 def _registered(queue_name: str | None) -> Iterator[int]:
     """Be a supervisor for a while: a job that is processing belongs to one."""
-    identity = processes.own_identity()
+    identity = identities.own()
     now = clock.now()
     supervisor = queue.register(
         marker=secrets.token_hex(16),

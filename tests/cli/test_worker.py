@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import processes, queue, supervisor
+from jobs import identities, queue, supervisor
 from jobs.models import Supervisor
 from tests.cli.command import ok, queuectl, refused
 from tests.factories import make_supervisor
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def make_living(**fields) -> Supervisor:
     """Store a supervisor that is this very process, and was heard of just now."""
-    me = processes.own_identity()
+    me = identities.own()
     now = timezone.now()
     defaults = {
         "machine": me.machine,

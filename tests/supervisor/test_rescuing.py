@@ -5,7 +5,7 @@ import time
 import pytest
 from django.db import connection
 
-from jobs import processes, queue, sql
+from jobs import identities, queue, sql
 from jobs.models import Job, Supervisor
 from jobs.states import State
 from jobs.supervisor.rescuing import Rescuer
@@ -60,14 +60,14 @@ def test_it_begins_anew_with_every_sign_of_life(other: Supervisor, rescuer: Resc
 
 
 def test_it_sees_at_once_that_a_process_of_this_machine_is_gone(other: Supervisor, rescuer: Rescuer):
-    own = processes.own_identity()
+    own = identities.own()
     Supervisor.objects.filter(pk=other.pk).update(machine=own.machine, pid=own.pid, process_started="another")
     assert rescuer.rescue(now=NOW) == 1
 
 
 def test_it_knows_that_nothing_survives_a_reboot(other: Supervisor, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(DIALECT, "IS_LOCAL", True)
-    _, _, namespace = processes.own_identity().machine.partition(" ")
+    _, _, namespace = identities.own().machine.partition(" ")
     Supervisor.objects.filter(pk=other.pk).update(machine=f"another-boot {namespace}")
     assert Rescuer(make_supervisor().pk).rescue(now=NOW) == 1
 
@@ -75,6 +75,6 @@ def test_it_knows_that_nothing_survives_a_reboot(other: Supervisor, monkeypatch:
 def test_it_takes_another_boot_for_another_machine_where_there_can_be_one(
     other: Supervisor, rescuer: Rescuer, monkeypatch: pytest.MonkeyPatch
 ):
-    _, _, namespace = processes.own_identity().machine.partition(" ")
+    _, _, namespace = identities.own().machine.partition(" ")
     Supervisor.objects.filter(pk=other.pk).update(machine=f"another-boot {namespace}")
     assert rescuer.rescue(now=NOW) == 0
