@@ -62,7 +62,7 @@ def check_commands(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 
 
 @checks.register(checks.Tags.compatibility)
-def check_tasks(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+def check_ignored_tasks(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Warn of a `TASKS` that nothing reads: Django before 6.0 has no tasks, and takes any setting without a word."""
     if find_spec("django.tasks") or find_spec("django_tasks"):
         return []

@@ -108,6 +108,7 @@ def test_it_shows_what_a_task_says_while_its_transaction_is_open(make_site: Make
     # The queue has a database of its own: in one file of SQLite there is one writer at a time, and that is the task.
     site = make_site(DATABASE_URL="sqlite:///project.sqlite3")
     site.environment["QUEUE_DATABASE_URL"] = site.database.url
+    (site.home / "project.sqlite3").touch()
     _enqueue(site, j=["wait_in_transaction", str(tmp_path / "go")])
     site.start("--count", "1")
 

@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.core import checks
 
-from jobs.checks import check_tasks
+from jobs.checks import check_ignored_tasks
 
 pytestmark = pytest.mark.django_db  # other checks ask the database
 
@@ -84,11 +84,11 @@ def test_it_names_what_is_wrong_with_the_queues(settings, queues: Any, words: st
 
 
 def test_it_warns_of_tasks_that_nothing_reads(settings, monkeypatch):
-    assert check_tasks(app_configs=None) == []
+    assert check_ignored_tasks(app_configs=None) == []
     monkeypatch.setattr("jobs.checks.find_spec", lambda _: None)
     settings.TASKS = {"letters": {"BACKEND": "jobs.backend.JobsBackend"}, "other": {"BACKEND": "elsewhere.Backend"}}
 
-    (message,) = check_tasks(app_configs=None)
+    (message,) = check_ignored_tasks(app_configs=None)
 
     assert (message.id, message.msg) == (
         "jobs.W006",
