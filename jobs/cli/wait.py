@@ -58,7 +58,7 @@ def _wait(ids: list[str], options: Namespace, output: Output) -> tuple[list[Job]
     while waiting:
         states = stats.states_of(list(waiting))
         finished += _print_finished(states, output, is_quiet=options.json)
-        waiting = {id_: state for id_, state in states.items() if state not in FINAL}
+        waiting = {id_: states[id_] for id_ in waiting if id_ in states and states[id_] not in FINAL}
         if not waiting or time.monotonic() >= deadline:
             break
         obstacles.tell(next(iter(waiting)))  # of one; what keeps all of them is told once, not a thousand times
