@@ -31,7 +31,8 @@ def rescue(*, supervisor: Supervisor, now: datetime) -> list[Recorded]:
 def _rescue_batch(supervisor: Supervisor, now: datetime) -> list[Recorded]:
     with atomic():
         held = Job.objects.filter(state=State.PROCESSING, supervisor=supervisor).order_by("pk")
-        jobs = list(held[:RESCUED_PER_TRANSACTION])
+        # Locked: a supervisor that was taken for dead and wakes may be telling that they run.
+        jobs = list(held.select_for_update()[:RESCUED_PER_TRANSACTION])
         running = {attempt.job_id: attempt for attempt in Attempt.objects.filter(job__in=jobs, outcome__isnull=True)}
         ended = [
             Ended(claim=_claim(job, supervisor.pk, now), outcome=_lost(job, running.get(job.pk), supervisor, now))

@@ -1,6 +1,7 @@
 """Rescue: taking back the jobs of a supervisor that died."""
 
 import pytest
+from django.db import connection
 
 from jobs import queue
 from jobs.models import Attempt, Job, Supervisor
@@ -10,7 +11,7 @@ from jobs.states import Ending, State
 from tests.clock import NOW, after
 from tests.factories import make_claim, make_job, make_jobs, make_outcome, make_supervisor
 from tests.queue import turns
-from tests.queue.racing import race
+from tests.queue.racing import interrupted, race
 
 pytestmark = pytest.mark.django_db
 
@@ -145,3 +146,17 @@ def test_it_lets_one_of_many_rescuers_take_each_job_back():
     assert sum(len(each) for each in rescued) == 20
     assert Attempt.objects.count() == 20
     assert set(Job.objects.values_list("state", "attempts")) == {(State.FAILED, 1)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_has_the_whole_of_what_a_supervisor_that_woke_tells_meanwhile_or_nothing(dead: Supervisor):
+    claim = make_claim(job=Job.objects.get())
+
+    def tell() -> None:
+        queue.note_running(claim, pid=1234, started_at=after(seconds=1), output=Output(), host="host9")
+
+    quote = connection.ops.quote_name("jobs_attempt")
+    with interrupted(before=f"SELECT {quote}", by=tell):
+        queue.rescue(supervisor=dead, now=after(seconds=5))
+    attempt = Attempt.objects.get()
+    assert (attempt.pid, attempt.started_at) in [(None, NOW), (1234, after(seconds=1))]
