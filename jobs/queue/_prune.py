@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from jobs.database import atomic
 from jobs.models import ALL_QUEUES, Attempt, Counter, Depth, Job, Undo
+from jobs.queue._again import again_after_conflict
 from jobs.queue._config import Policies
 from jobs.sql import conditions
 from jobs.states import FINAL
@@ -22,7 +23,7 @@ def prune(*, policies: Policies, now: datetime, older_than_seconds: float | None
     `older_than_seconds` replaces every retention. Dead jobs stay: they are kept for a person. Stop iterating to stop.
     """
     for queues in _by_retention(policies, now, older_than_seconds):
-        while deleted := delete_jobs(queues[:PRUNED_PER_TRANSACTION]):
+        while deleted := again_after_conflict(delete_jobs)(queues[:PRUNED_PER_TRANSACTION]):
             yield deleted
     for model in (Counter, Depth):
         model.objects.filter(minute__lt=now - COUNTERS_KEPT).delete()

@@ -1,8 +1,13 @@
 """Deleting: what a person names, and what is old. Neither ever takes a live job; pruning never takes a dead one."""
 
-import pytest
+from collections.abc import Callable
+from typing import Any
 
-from jobs import queue
+import pytest
+from django.db import OperationalError
+
+from jobs import queue, sql
+from jobs.database import connection
 from jobs.errors import NotFound, WrongState
 from jobs.models import Attempt, Counter, Job
 from jobs.queue import _people, _prune
@@ -137,6 +142,25 @@ def test_it_prunes_the_oldest_first_in_small_transactions(monkeypatch: pytest.Mo
     assert next(batches) == 2
     assert _ids() == {"10", "11", "12"}
     assert list(batches) == [2, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_goes_on_pruning_after_a_deadlock(monkeypatch: pytest.MonkeyPatch):
+    make_jobs({"id": id_, "state": State.COMPLETED} for id_ in "abc")
+    conflict = OperationalError("deadlock detected")
+    monkeypatch.setattr(sql.for_connection(connection), "is_conflict", lambda error: error is conflict)
+    is_over = False
+
+    def end_once(execute: Callable[..., Any], statement: str, *arguments: Any) -> Any:
+        nonlocal is_over
+        if statement.startswith("DELETE") and not is_over:
+            is_over = True
+            raise conflict
+        return execute(statement, *arguments)
+
+    with connection.execute_wrapper(end_once):
+        assert _prune_all(now=after(seconds=1), older_than_seconds=0) == [3]
+    assert is_over
 
 
 def test_it_stops_pruning_when_nobody_asks_for_more(monkeypatch: pytest.MonkeyPatch):
