@@ -274,9 +274,10 @@ class Arena:
         """Let everything run that was made to stand still."""
         for member in self.members:
             if member.pid is not None and member.frozen_since is not None:
-                member.launcher.strike(member.pid, signal.SIGCONT, role="family")
                 self.note("frozen", member.pid, since=member.frozen_since, launcher=member.launcher)
                 member.frozen_since = None
+        for launcher in self.launchers:
+            launcher.thaw()  # those whose supervisor was killed meanwhile, too
 
     @property
     def is_complete(self) -> bool:

@@ -79,6 +79,13 @@ class _Server:
                 return {"pid": self._start(request)}
             case "strike":
                 return {"pids": self._strike(request)}
+            case "thaw":
+                for pid, parent in _descendants():
+                    _signal(pid, parent, signal.SIGCONT)
+                return {}
+            case "left":
+                self._reap()
+                return {"pids": [pid for pid, _ in _descendants()]}
             case _:
                 self._reap()
                 ended, self._ended = self._ended, {}
@@ -134,6 +141,16 @@ def _with_role(role: str, supervisor: int) -> list[tuple[int, int]]:
             return _children(workers)
         case _:
             return [*itself, *nurseries, *workers]
+
+
+def _descendants() -> list[tuple[int, int]]:
+    """Return pid and parent of all that lives below this process, what was left to it included."""
+    generation = _children([(os.getpid(), os.getppid())])
+    found = []
+    while generation:
+        found += generation
+        generation = _children(generation)
+    return found
 
 
 def _children(of: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -66,6 +66,15 @@ class Launcher:
         pids: list[int] = self._ask(what="strike", pid=pid, signal=number, role=role, pick=pick)["pids"]
         return pids
 
+    def thaw(self) -> None:
+        """Let everything run that was started here, or below it, and made to stand still."""
+        self._ask(what="thaw")
+
+    def left(self) -> list[int]:
+        """Return the pids of all that was started here, or below it, and lives."""
+        pids: list[int] = self._ask(what="left")["pids"]
+        return pids
+
     def code(self, pid: int) -> int | None:
         """Return how a process that was started here ended; None: it lives. An answer is given once."""
         self._ended |= dict(self._ask(what="ended")["ended"])

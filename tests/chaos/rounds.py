@@ -1,11 +1,14 @@
 """One round: a storm or a sweep, then what is left to do is done in peace, everything is stopped, and looked at."""
 
+import contextlib
 import shutil
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from tests.chaos import arena as arenas
 from tests.chaos import checker, evidence, plan, recovery
@@ -116,11 +119,20 @@ def _evidence(arena: Arena, jobs: dict[str, Job], *, is_settled: bool) -> Eviden
 
 
 def _left(arena: Arena) -> list[str]:
-    """Return the processes of jobs that live on."""
+    """Return the processes that live on: those of jobs, wherever they hid, and all that was begun and its families."""
     deadline = time.monotonic() + LEFT_SECONDS
-    while (left := arena.site.marked_processes()) and time.monotonic() < deadline:
+    while (left := _living(arena)) and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
     return [str(process) for process in left]
+
+
+def _living(arena: Arena) -> list[psutil.Process]:
+    families = [pid for launcher in arena.launchers for pid in launcher.left()]
+    found = set(arena.site.marked_processes())
+    for pid in families:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.add(psutil.Process(pid))
+    return sorted(found, key=lambda process: process.pid)
 
 
 def _damage(arena: Arena) -> list[str]:

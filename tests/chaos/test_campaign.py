@@ -1,5 +1,6 @@
 """A short campaign: `make chaos` runs as many rounds as there is time for, on every database."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from tests.chaos import arena as arenas
 from tests.chaos import plan, report, rounds, stores
+from tests.waiting import wait_until
 
 STORM_SECONDS = 5.0
 NAMES = {"sqlite": "sqlite", "postgresql": "postgresql", "mysql": "mariadb"}
@@ -29,6 +32,25 @@ def store(folder: Path) -> Iterator[stores.Store]:
     store = stores.make(name, folder)
     yield store
     store.close()
+
+
+def test_a_family_that_stands_still_is_found_when_its_supervisor_is_gone(store: stores.Store, folder: Path):
+    arena = arenas.build(store, theme="processes", folder=folder)
+    try:
+        arena.gather()
+        wait_until(lambda: arena.is_complete)
+        launcher, pid = arena.members[0].launcher, arena.members[0].pid
+        assert pid is not None
+        family = launcher.strike(pid, signal.SIGSTOP, role="family")
+        launcher.strike(pid, signal.SIGKILL)
+        launcher.wait(pid, seconds=5)
+        wait_until(lambda: set(family) & set(launcher.left()) == set(family) - {pid})
+
+        arena.thaw()
+
+        wait_until(lambda: not set(family) & set(launcher.left()))
+    finally:
+        arena.close()
 
 
 @pytest.mark.parametrize("theme", ["processes", plan.SWEEP])
