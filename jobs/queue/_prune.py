@@ -25,6 +25,12 @@ def prune(*, policies: Policies, now: datetime, older_than_seconds: float | None
     for queues in _by_retention(policies, now, older_than_seconds):
         while deleted := again_after_conflict(delete_jobs)(queues[:PRUNED_PER_TRANSACTION]):
             yield deleted
+    _prune_records(now)
+
+
+@again_after_conflict
+def _prune_records(now: datetime) -> None:
+    """Delete what no page shows any more, and what can no longer be undone."""
     for model in (Counter, Depth):
         model.objects.filter(minute__lt=now - COUNTERS_KEPT).delete()
     Undo.objects.filter(at__lte=now - UNDO_KEPT).delete()
