@@ -344,7 +344,7 @@ def long_runs() -> str:
     found = showing.newest()
     if found is None:
         return "No long run is kept yet: `make soak`.\n"
-    return f"![an hour]({showing.PLOT.parent.name}/{showing.PLOT.name})\n\n{showing.page(found)}\n"
+    return f"![the run]({showing.PLOT.parent.name}/{showing.PLOT.name})\n\n{showing.page(found)}\n"
 
 
 def long_run_kinds() -> str:

@@ -14,7 +14,7 @@ from benchmarks.soak.judging import Verdict
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PLOT = results.CHECKOUT / "docs" / "reference" / "long-runs" / "hour.svg"
+PLOT = results.CHECKOUT / "docs" / "reference" / "long-runs" / "run.svg"
 COLOURS = {"sqlite": "#2f8fd8", "postgresql": "#d8782f", "mariadb": "#4aa564"}
 COORDINATE = re.compile(r"(\d+\.\d)\d+")  # a tenth of a point is finer than any screen
 POINTS = 40  # of a line: the file stays small
